@@ -1,0 +1,1 @@
+"""Posterior samples and Bayesian evidence for expensive likelihoods."""

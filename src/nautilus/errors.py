@@ -1,0 +1,68 @@
+"""Every exception and warning of the package."""
+
+
+class NautilusError(Exception):
+    """Base class of all errors raised by this package."""
+
+
+class PriorError(NautilusError, ValueError):
+    """A prior was described or used in a way that has no meaning."""
+
+
+class SettingsError(NautilusError, ValueError):
+    """A keyword has a value that the sampler cannot use."""
+
+
+class LikelihoodError(NautilusError, RuntimeError):
+    """The likelihood raised, or returned something that is not a log-likelihood.
+
+    Attributes
+    ----------
+    parameters
+        The parameters, as the likelihood received them, or None.
+    point
+        The point in the unit cube, shape (d,), or None.
+    remote_traceback
+        Traceback of the worker as text; empty if there was none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        parameters: object = None,
+        point: object = None,
+        remote_traceback: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.parameters = parameters
+        self.point = point
+        self.remote_traceback = remote_traceback
+
+
+class BackendError(NautilusError, RuntimeError):
+    """What was given as ``pool`` cannot be used, or broke."""
+
+
+class WorkerLostError(BackendError):
+    """A worker died again and again while it evaluated the same points."""
+
+
+class NoResultError(NautilusError, RuntimeError):
+    """A result was asked for before there is one."""
+
+
+class NautilusWarning(UserWarning):
+    """Base class of all warnings of this package."""
+
+
+class UnusedKeywordWarning(NautilusWarning):
+    """A keyword of the public interface has no meaning for this algorithm."""
+
+
+class EdgeMassWarning(NautilusWarning):
+    """Posterior mass is piled up at the edge of the prior."""
+
+
+class UntrustedResultWarning(NautilusWarning):
+    """The run ended with a finding that says its result is not to be trusted."""
