@@ -1,0 +1,74 @@
+"""Problems with known answers: exact evidence, and moments and marginals where known.
+
+All live in the unit cube with a uniform prior. `catalogue` lists them with the dimensions that
+the statistical tests use; each factory takes a dimension of your choice.
+"""
+
+from ._catalogue import catalogue, noisy_gaussian
+from .axes import (
+    Axis,
+    ExponentialAxis,
+    FlatAxis,
+    LogGammaAxis,
+    MixtureAxis,
+    NormalAxis,
+    VonMisesAxis,
+    product_problem,
+)
+from .base import Problem, unit_prior
+from .curved import correlated_funnel, eggbox, rosenbrock, shells, steep_funnel
+from .normal import (
+    banana,
+    bimodal,
+    four_modes,
+    gaussian,
+    normal_mixture,
+    ridge,
+    seed3,
+    spike_and_slab,
+    student,
+    very_peaked,
+)
+from .products import corner, loggamma, mostly_forbidden, phases, uninformed, walls
+from .rough import flat, noisy, plateau, staircase, unnormalised
+
+__all__ = [
+    "Axis",
+    "ExponentialAxis",
+    "FlatAxis",
+    "LogGammaAxis",
+    "MixtureAxis",
+    "NormalAxis",
+    "Problem",
+    "VonMisesAxis",
+    "banana",
+    "bimodal",
+    "catalogue",
+    "corner",
+    "correlated_funnel",
+    "eggbox",
+    "flat",
+    "four_modes",
+    "gaussian",
+    "loggamma",
+    "mostly_forbidden",
+    "noisy",
+    "noisy_gaussian",
+    "normal_mixture",
+    "phases",
+    "plateau",
+    "product_problem",
+    "ridge",
+    "rosenbrock",
+    "seed3",
+    "shells",
+    "spike_and_slab",
+    "staircase",
+    "steep_funnel",
+    "student",
+    "uninformed",
+    "unit_prior",
+    "unnormalised",
+    "very_peaked",
+    "walls",
+]

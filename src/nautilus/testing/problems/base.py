@@ -1,0 +1,140 @@
+"""What a problem with a known answer is, and the arithmetic that its kinds share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from ..._types import FloatArray
+from ...errors import SettingsError
+
+Function = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A likelihood in the unit cube with a uniform prior, and its exact answers.
+
+    Attributes
+    ----------
+    name
+        Short name with the dimension, such as ``"gaussian-5"``.
+    n_dim
+        Number of dimensions d.
+    log_likelihood
+        Takes points of shape (n, d) in the unit cube, returns log L of shape (n,). It can be
+        pickled.
+    log_z
+        Exact natural logarithm of the evidence.
+    description
+        What the problem is, and where the exact value comes from.
+    mean, variance
+        Exact posterior moments of each axis in the unit cube, shape (d,), or None if unknown.
+    periodic
+        Axes whose two ends are the same point.
+    marginals
+        Exact marginal cumulative distribution functions of the posterior by axis, where known.
+    """
+
+    name: str
+    n_dim: int
+    log_likelihood: Function
+    log_z: float
+    description: str
+    mean: FloatArray | None = None
+    variance: FloatArray | None = None
+    periodic: tuple[int, ...] = ()
+    marginals: Mapping[int, Function] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for moments in (self.mean, self.variance):
+            if moments is not None:
+                moments.setflags(write=False)
+
+
+def unit_prior(points: FloatArray) -> FloatArray:
+    """Return the points themselves: the prior transform of every problem here."""
+    return points
+
+
+def require(condition: bool, name: str, given: object, expected: str) -> None:
+    """Raise SettingsError unless the condition holds.
+
+    Raises
+    ------
+    SettingsError
+        Names the keyword, what was given and what is possible.
+    """
+    if not condition:
+        message = f"{name}={given!r} cannot be used here: pass {expected}."
+        raise SettingsError(message)
+
+
+def quadrature(
+    low: float, high: float, panels: int, order: int = 12
+) -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights of the Gauss-Legendre rule repeated on equal panels.
+
+    Parameters
+    ----------
+    low, high
+        Ends of the interval.
+    panels
+        Number of equal panels; each should be no wider than the finest feature.
+    order
+        Nodes in each panel.
+
+    Returns
+    -------
+    nodes, weights
+        Both of shape (panels * order,), nodes ascending.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    edges = np.linspace(low, high, panels + 1)
+    half = 0.5 * np.diff(edges)[:, None]
+    centre = 0.5 * (edges[1:] + edges[:-1])[:, None]
+    return (centre + half * nodes).ravel(), (half * weights).ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class TabulatedCDF:
+    """Cumulative distribution function of a density known at nodes.
+
+    Parameters
+    ----------
+    integral
+        Antiderivative of a spline through the density.
+    low, high
+        Range outside which the density vanishes.
+    """
+
+    integral: CubicSpline
+    low: float
+    high: float
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Return the probability below each point, shape as given."""
+        start = self.integral(self.low)
+        total = self.integral(self.high) - start
+        inside = np.clip(points, self.low, self.high)
+        return np.asarray((self.integral(inside) - start) / total, dtype=np.float64)
+
+
+def tabulated_cdf(nodes: FloatArray, density: FloatArray) -> TabulatedCDF:
+    """Return the cumulative distribution function of a density on [0, 1].
+
+    Parameters
+    ----------
+    nodes
+        Ascending points in [0, 1], shape (n,), fine enough for a cubic spline.
+    density
+        Density at the nodes, shape (n,); its scale does not matter.
+    """
+    return TabulatedCDF(CubicSpline(nodes, density).antiderivative(), 0.0, 1.0)
+
+
+def no_marginals() -> Mapping[int, Function]:
+    """Return the empty mapping for problems whose marginals are not tabulated."""
+    return MappingProxyType({})
