@@ -17,20 +17,11 @@ from .axes import (
 )
 from .base import Problem, unit_prior
 from .curved import correlated_funnel, eggbox, rosenbrock, shells, steep_funnel
-from .normal import (
-    banana,
-    bimodal,
-    four_modes,
-    gaussian,
-    normal_mixture,
-    ridge,
-    seed3,
-    spike_and_slab,
-    student,
-    very_peaked,
-)
+from .mixtures import bimodal, four_modes, normal_mixture, seed3, spike_and_slab
+from .normal import gaussian, ridge, very_peaked
 from .products import corner, loggamma, mostly_forbidden, phases, uninformed, walls
 from .rough import flat, noisy, plateau, staircase, unnormalised
+from .tails import banana, student
 
 __all__ = [
     "Axis",

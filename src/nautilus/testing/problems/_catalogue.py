@@ -5,19 +5,11 @@ from functools import partial
 
 from .base import Problem
 from .curved import correlated_funnel, eggbox, rosenbrock, shells, steep_funnel
-from .normal import (
-    banana,
-    bimodal,
-    four_modes,
-    gaussian,
-    ridge,
-    seed3,
-    spike_and_slab,
-    student,
-    very_peaked,
-)
+from .mixtures import bimodal, four_modes, seed3, spike_and_slab
+from .normal import gaussian, ridge, very_peaked
 from .products import corner, loggamma, mostly_forbidden, phases, uninformed, walls
 from .rough import flat, noisy, plateau, staircase, unnormalised
+from .tails import banana, student
 
 
 def noisy_gaussian(n_dim: int = 4, scale: float = 0.05) -> Problem:

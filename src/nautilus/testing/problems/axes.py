@@ -80,8 +80,8 @@ class NormalAxis:
         log_pdf = -0.5 * deviation * deviation - (LOG_SQRT_2_PI + np.log(self.scale))
         if self.low > 0.0 or self.high < 1.0:
             inside = (points >= self.low) & (points <= self.high)
-            log_pdf = np.where(inside, log_pdf, -np.inf)
-        return log_pdf
+            return np.where(inside, log_pdf, -np.inf)
+        return np.asarray(log_pdf)
 
     def mass(self, points: FloatArray) -> FloatArray:
         """Return the difference of two normal distribution functions."""
@@ -111,7 +111,7 @@ class LogGammaAxis:
     def log_pdf(self, points: FloatArray) -> FloatArray:
         """Return t - exp(t) - log(scale), t the scaled deviation."""
         deviation = (points - self.loc) / self.scale
-        return deviation - np.exp(deviation) - np.log(self.scale)
+        return np.asarray(deviation - np.exp(deviation) - np.log(self.scale))
 
     def mass(self, points: FloatArray) -> FloatArray:
         """Return exp(-exp(t0)) - exp(-exp(t)), with t0 the scaled deviation of 0."""
@@ -132,7 +132,7 @@ class ExponentialAxis:
 
     def log_pdf(self, points: FloatArray) -> FloatArray:
         """Return -u / scale - log(scale)."""
-        return -points / self.scale - np.log(self.scale)
+        return np.asarray(-points / self.scale - np.log(self.scale))
 
     def mass(self, points: FloatArray) -> FloatArray:
         """Return 1 - exp(-u / scale)."""
@@ -157,7 +157,8 @@ class VonMisesAxis:
     def log_pdf(self, points: FloatArray) -> FloatArray:
         """Return k (cos(2 pi (u - loc)) - 1) - log(I0(k) exp(-k))."""
         angle = 2.0 * np.pi * (points - self.loc)
-        return self.concentration * (np.cos(angle) - 1.0) - np.log(i0e(self.concentration))
+        log_norm = np.log(i0e(self.concentration))
+        return np.asarray(self.concentration * (np.cos(angle) - 1.0) - log_norm)
 
     def mass(self, points: FloatArray) -> FloatArray:
         """Return the integral from 0 by the Fourier series of the density."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -133,8 +132,3 @@ def tabulated_cdf(nodes: FloatArray, density: FloatArray) -> TabulatedCDF:
         Density at the nodes, shape (n,); its scale does not matter.
     """
     return TabulatedCDF(CubicSpline(nodes, density).antiderivative(), 0.0, 1.0)
-
-
-def no_marginals() -> Mapping[int, Function]:
-    """Return the empty mapping for problems whose marginals are not tabulated."""
-    return MappingProxyType({})

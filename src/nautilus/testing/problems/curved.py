@@ -35,14 +35,14 @@ def _chain(n_dim: int) -> tuple[float, FloatArray, FloatArray, dict[int, Functio
     head, tail = nodes[:, None], nodes[None, :]
     factor = np.exp(-100.0 * (tail - head**2) ** 2 - (1.0 - head) ** 2)
     forward, backward = [np.ones(len(nodes))], [np.ones(len(nodes))]
-    log_z = 0.0
+    log_scale = 0.0
     for _ in range(n_dim - 1):
         message = (weights * forward[-1]) @ factor
-        log_z += np.log(message.max())
+        log_scale += float(np.log(message.max()))
         forward.append(message / message.max())
         message = factor @ (weights * backward[-1])
         backward.append(message / message.max())
-    log_z += np.log(weights @ forward[-1])
+    log_z = log_scale + float(np.log(weights @ forward[-1]))
     unit = nodes / (2.0 * HALF_RANGE) + 0.5
     densities = np.array([f * b for f, b in zip(forward, backward[::-1], strict=True)])
     densities /= (densities @ weights)[:, None]
@@ -51,7 +51,7 @@ def _chain(n_dim: int) -> tuple[float, FloatArray, FloatArray, dict[int, Functio
     marginals: dict[int, Function] = {
         i: tabulated_cdf(unit, density) for i, density in enumerate(densities)
     }
-    return float(log_z), mean, variance, marginals
+    return log_z, mean, variance, marginals
 
 
 def rosenbrock(n_dim: int) -> Problem:
@@ -109,7 +109,8 @@ class FunnelLikelihood:
         log_width = np.log(self.width) + self.slope * (points[:, 0] - 0.5)
         rest = (points[:, 1:] - 0.5) * np.exp(-log_width)[:, None]
         log_l = equicorrelated_log_pdf(rest, self.correlation) - rest.shape[1] * log_width
-        return log_l - 0.5 * first * first - LOG_SQRT_2_PI - np.log(self.neck)
+        log_norm = LOG_SQRT_2_PI + np.log(self.neck)
+        return np.asarray(log_l - 0.5 * first * first - log_norm)
 
 
 def _one_factor_box(
@@ -208,7 +209,7 @@ def shells_log_likelihood(points: FloatArray) -> FloatArray:
         radius = np.sqrt(rest + (x[:, 0] - centre) ** 2)
         deviation = (radius - SHELL_RADIUS) / SHELL_WIDTH
         log_l = np.logaddexp(log_l, -0.5 * deviation**2)
-    return log_l - LOG_SQRT_2_PI - np.log(SHELL_WIDTH)
+    return np.asarray(log_l - (LOG_SQRT_2_PI + np.log(SHELL_WIDTH)))
 
 
 def shells(n_dim: int) -> Problem:

@@ -39,7 +39,7 @@ def loggamma(n_dim: int) -> Problem:
     n_skewed = (n_dim - 2) // 2
     axes += [LogGammaAxis(far, width)] * n_skewed
     axes += [NormalAxis(far, width)] * (n_dim - 2 - n_skewed)
-    text = "LogGamma problem (Beaujean & Caldwell 2013; Feroz et al. 2019), log Z = 0 in all space; "
+    text = "LogGamma problem (Beaujean & Caldwell 2013), log Z = 0 in all space; "
     return product_problem(f"loggamma-{n_dim}", axes, text + EXACT)
 
 

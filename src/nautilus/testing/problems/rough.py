@@ -30,7 +30,8 @@ class RadialSteps:
     def __call__(self, points: FloatArray) -> FloatArray:
         """Return log L, shape (n,), of points of shape (n, d)."""
         radius = np.sqrt(((points - 0.5) ** 2).sum(axis=1))
-        return np.asarray(self.levels)[np.searchsorted(self.radii, radius)]
+        levels = np.array(self.levels, dtype=np.float64)
+        return np.asarray(levels[np.searchsorted(self.radii, radius)])
 
 
 def _radial(name: str, n_dim: int, steps: RadialSteps, description: str) -> Problem:
