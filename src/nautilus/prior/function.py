@@ -1,0 +1,197 @@
+"""Priors that are a plain function of the unit cube."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nautilus._types import FloatArray
+from nautilus.errors import PriorError
+
+REAL_KINDS: Final = "biuf"
+"""Kinds of NumPy types that hold real numbers."""
+
+Parameters = FloatArray | dict[str, Any]
+"""Columns of parameters, shape (n, k) or (k,), or named ones with n values or one value each."""
+
+
+@final
+@dataclass(frozen=True)
+class FunctionPrior:
+    """A prior given as a function from the unit cube to the parameters.
+
+    Parameters
+    ----------
+    function
+        Called as ``function(u, *args, **kwargs)`` with a copy of one point, shape (d,); if
+        `is_vectorized`, with points of shape (n, d). It returns the parameters: an array of
+        shape (k,) or (n, k), or a dictionary whose values belong to one point or have length n.
+    n_dim
+        Dimension d of the unit cube, at least 1.
+    args, kwargs
+        Further arguments of the function.
+    is_vectorized
+        Whether the function takes many points at once.
+
+    Raises
+    ------
+    PriorError
+        If the function cannot be called or `n_dim` is not a positive integer.
+    """
+
+    function: Callable[..., Any]
+    n_dim: int
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    is_vectorized: bool = False
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise PriorError(
+                f"The prior is {self.function!r}; give a nautilus.Prior or a function that maps "
+                "the unit cube to parameters."
+            )
+        if isinstance(self.n_dim, bool) or not isinstance(self.n_dim, int | np.integer):
+            raise PriorError(
+                f"The prior is a function and n_dim={self.n_dim!r}; give the number of dimensions "
+                "of the unit cube as an integer."
+            )
+        if self.n_dim < 1:
+            raise PriorError(f"n_dim={self.n_dim}; give at least 1.")
+        object.__setattr__(self, "n_dim", int(self.n_dim))
+        object.__setattr__(self, "args", tuple(self.args))
+        object.__setattr__(self, "kwargs", dict(self.kwargs))
+
+    @property
+    def names(self) -> None:
+        """Names of the parameters: not known of a function."""
+        return
+
+    @property
+    def periodic(self) -> tuple[int, ...]:
+        """Periodic dimensions: none are known of a function."""
+        return ()
+
+    def describe(self) -> tuple[tuple[str, str], ...]:
+        """Return ``(name, text)`` pairs that are the same in every process.
+
+        The text holds the function's name and what it makes of the centre of the cube.
+        """
+        name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        centre = self.to_physical(np.full(self.n_dim, 0.5))
+        named = centre if isinstance(centre, dict) else {"centre": centre}
+        values = ((key, _text(value)) for key, value in named.items())
+        return (("function", name), ("n_dim", str(self.n_dim)), *values)
+
+    def to_physical(self, points: ArrayLike) -> Parameters:
+        """Apply the function to points in the unit cube.
+
+        Parameters
+        ----------
+        points
+            Values in [0, 1], shape (d,) or (n, d).
+
+        Returns
+        -------
+        numpy.ndarray or dict
+            Shape (k,) for one point and (n, k) for many, or a dictionary of the function's keys:
+            its own values for one point, arrays of length n for many.
+
+        Raises
+        ------
+        PriorError
+            If the points have the wrong shape or the function returns something else.
+        """
+        unit = np.array(points, dtype=np.float64)
+        if unit.ndim not in {1, 2} or unit.shape[-1] != self.n_dim or unit.size == 0:
+            raise PriorError(
+                f"Points have shape {unit.shape}; the prior has n_dim={self.n_dim}, so give "
+                f"({self.n_dim},) or (n, {self.n_dim}) with n at least 1."
+            )
+        if not self.is_vectorized:
+            return self._one(unit) if unit.ndim == 1 else _stack([self._one(u) for u in unit])
+        many = self._many(np.atleast_2d(unit))
+        if unit.ndim == 2:
+            return many
+        if isinstance(many, dict):
+            return {key: value[0] for key, value in many.items()}
+        return np.asarray(many[0])
+
+    def _call(self, unit: FloatArray) -> Any:
+        return self.function(unit, *self.args, **self.kwargs)
+
+    def _one(self, unit: FloatArray) -> Parameters:
+        result = self._call(unit)
+        if isinstance(result, Mapping):
+            return dict(result)
+        array = np.atleast_1d(_numbers(result))
+        if array.ndim != 1 or array.size == 0:
+            raise PriorError(
+                f"The prior function returned shape {array.shape} for one point of shape "
+                f"{unit.shape}; one number for each parameter expected."
+            )
+        return array
+
+    def _many(self, unit: FloatArray) -> Parameters:
+        result = self._call(unit)
+        if isinstance(result, Mapping):
+            named = {key: np.asarray(value) for key, value in result.items()}
+            wrong = {k: v.shape for k, v in named.items() if v.shape[:1] != unit.shape[:1]}
+            if wrong:
+                raise PriorError(
+                    f"The vectorised prior function returned shapes {wrong} for points of shape "
+                    f"{unit.shape}; the first axis of each must have length {len(unit)}."
+                )
+            return named
+        array = _numbers(result)
+        columns = array[:, np.newaxis] if array.ndim == 1 else array
+        if columns.ndim != 2 or len(columns) != len(unit) or columns.shape[1] == 0:
+            raise PriorError(
+                f"The vectorised prior function returned shape {array.shape} for points of shape "
+                f"{unit.shape}; one row for each point expected. Is it written for one point? "
+                "Then index it as u[..., 0], or leave vectorized=False."
+            )
+        return columns
+
+
+def _numbers(result: Any) -> FloatArray:
+    try:
+        array = np.asarray(result)
+    except ValueError as error:
+        raise _not_numbers(result) from error
+    if array.dtype.kind not in REAL_KINDS:
+        raise _not_numbers(result)
+    return array.astype(np.float64)
+
+
+def _not_numbers(result: Any) -> PriorError:
+    return PriorError(
+        f"The prior function returned {result!r}; an array of numbers or a dictionary expected."
+    )
+
+
+def _stack(results: list[Parameters]) -> Parameters:
+    if len({_signature(result) for result in results}) > 1:
+        raise PriorError(
+            "The prior function returned different keys or shapes for different points; "
+            "it must return the same ones for every point."
+        )
+    dictionaries = [result for result in results if isinstance(result, dict)]
+    if dictionaries:
+        return {key: np.stack([d[key] for d in dictionaries]) for key in dictionaries[0]}
+    return np.stack([result for result in results if not isinstance(result, dict)])
+
+
+def _signature(result: Parameters) -> Hashable:
+    if isinstance(result, dict):
+        return frozenset((key, np.shape(value)) for key, value in result.items())
+    return result.shape
+
+
+def _text(value: Any) -> str:
+    array = np.asarray(value)
+    if array.dtype.kind not in REAL_KINDS:
+        return str(value)
+    return ", ".join(f"{number:.9g}" for number in np.ravel(array))
