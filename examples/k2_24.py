@@ -1,0 +1,161 @@
+"""Fit the two planets of K2-24 to real radial velocities: 14 parameters and the evidence.
+
+    python examples/k2_24.py
+    python examples/k2_24.py --seed 2 --n-eff 2000 --pool 4 --out somewhere
+
+Prints a summary and writes a corner plot, the velocities under the model, and the weighted
+posterior as a table to the output folder. Model and priors are in ``k2_24_model.py``.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from k2_24_model import (
+    PERIODIC,
+    PLANETS,
+    FloatArray,
+    LogLikelihood,
+    Velocities,
+    load_velocities,
+    minimum_mass,
+    prior_distributions,
+)
+from k2_24_plots import plot_corner, plot_velocities
+
+from nautilus import Prior, Sampler
+from nautilus.report import ProgressRecord
+
+N_CURVES = 500
+ONE_SIGMA = (0.158655, 0.5, 0.841345)
+EXPECTED_LOG_Z = -98.90  # two other computations with these priors agree on it within 0.02
+
+# In Earth masses. 2016: Petigura et al. (ApJ 818, 36), from these velocities. 2018: transit timing
+# and more velocities, Petigura et al. (AJ 156, 89), as later work quotes them.
+PUBLISHED_MASSES = {
+    "b": "21.0 +- 5.4 (2016), 19.0 +2.2 -2.1 (2018)",
+    "c": "27.0 +- 6.9 (2016), 15.4 +1.9 -1.8 (2018)",
+}
+PUBLISHED_ECCENTRICITIES = {"b": "0.06 (2018)", "c": "< 0.05 (2018)"}
+
+
+def build_prior(data: Velocities) -> Prior:
+    """Return the prior of the 14 parameters; the periastron angles are periodic."""
+    prior = Prior()
+    for name, distribution in prior_distributions(data).items():
+        prior.add_parameter(name, dist=distribution, periodic=name in PERIODIC)
+    return prior
+
+
+def quantiles(
+    values: FloatArray, weights: FloatArray, levels: Sequence[float] = ONE_SIGMA
+) -> FloatArray:
+    """Return weighted quantiles of ``values``, shape (n,), at the given levels."""
+    order = np.argsort(values)
+    mass = np.cumsum(weights[order])
+    centres = (mass - 0.5 * weights[order]) / mass[-1]
+    return np.interp(levels, centres, values[order])
+
+
+def interval(values: FloatArray, weights: FloatArray, digits: int = 3) -> str:
+    """Return the median with its one-sigma interval as text."""
+    low, middle, high = quantiles(values, weights)
+    return f"{middle:.{digits}f} +{high - middle:.{digits}f} -{middle - low:.{digits}f}"
+
+
+def unwrap(angles: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return angles within pi of their mean direction, so that intervals do not split a mode."""
+    centre = np.angle(np.sum(weights * np.exp(1j * angles)))
+    return np.asarray(centre + np.remainder(angles - centre + np.pi, 2.0 * np.pi) - np.pi)
+
+
+def print_parameters(samples: Mapping[str, FloatArray], weights: FloatArray) -> None:
+    """Print one line per parameter: median and 68 % interval."""
+    print(f"\n{'parameter':<12} median and 68 % interval")
+    for name, values in samples.items():
+        digits = 5 if name.startswith(("t0", "period", "trend_2")) else 3
+        shown = unwrap(values, weights) if name in PERIODIC else values
+        print(f"{name:<12} {interval(shown, weights, digits)}")
+
+
+def print_planets(samples: Mapping[str, FloatArray], weights: FloatArray) -> None:
+    """Print velocity semi-amplitudes, masses and eccentricities beside published ones."""
+    for planet in PLANETS:
+        k, ecc = np.exp(samples[f"ln_k_{planet}"]), samples[f"ecc_{planet}"]
+        mass = minimum_mass(k, samples[f"period_{planet}"], ecc)
+        limit = quantiles(ecc, weights, [0.95])[0]
+        print(f"\nK2-24 {planet}")
+        print(f"  K (m/s)             {interval(k, weights, 2)}")
+        print(f"  mass (Earth masses) {interval(mass, weights, 1)}")
+        print(f"      published       {PUBLISHED_MASSES[planet]}")
+        print(f"  eccentricity        {interval(ecc, weights)}, below {limit:.2f} at 95 %")
+        print(f"      published       {PUBLISHED_ECCENTRICITIES[planet]}")
+
+
+def write_posterior(
+    path: Path, samples: Mapping[str, FloatArray], weights: FloatArray, log_l: FloatArray
+) -> None:
+    """Write the weighted samples as CSV: one column per parameter, then weight and ln L."""
+    header: Iterable[str] = [*samples, "weight", "log_l"]
+    table = np.column_stack([*samples.values(), weights, log_l])
+    np.savetxt(path, table, fmt="%.10g", delimiter=",", header=",".join(header), comments="")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the command line as a namespace."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--n-eff", type=float, default=10000.0, help="effective sample size wanted")
+    parser.add_argument("--pool", type=int, default=1, help="number of processes (default 1)")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="output folder")
+    return parser.parse_args()
+
+
+def write_files(
+    out: Path,
+    likelihood: LogLikelihood,
+    samples: Mapping[str, FloatArray],
+    weights: FloatArray,
+    log_l: FloatArray,
+) -> None:
+    """Write the posterior table and the two figures to the folder ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_posterior(out / "k2_24_posterior.csv", samples, weights, log_l)
+    plot_corner(samples, weights, out / "k2_24_corner.png")
+    rows = np.random.default_rng(0).choice(len(weights), size=N_CURVES, p=weights)
+    draws = {name: values[rows] for name, values in samples.items()}
+    plot_velocities(likelihood.data, draws, likelihood.mid_time, out / "k2_24_velocities.png")
+    print(f"\nPosterior and figures are in {out}/")
+
+
+def main() -> int:
+    """Run the sampler, print the summary, write the files; the status is 0 for success."""
+    arguments = parse_arguments()
+    likelihood = LogLikelihood(load_velocities())
+    prior = build_prior(likelihood.data)
+    sampler = Sampler(prior, likelihood, vectorized=True, pool=arguments.pool, seed=arguments.seed)
+    records: list[ProgressRecord] = []
+    success = sampler.run(n_eff=arguments.n_eff, verbose=True, callback=records.append)
+
+    samples, log_w, log_l = sampler.posterior(return_as_dict=True)
+    weights = np.exp(log_w - np.max(log_w))
+    weights /= weights.sum()
+    print_parameters(samples, weights)
+    print_planets(samples, weights)
+    print(f"\nlog Z = {sampler.log_z:.3f} +- {sampler.log_z_err:.3f} (expected {EXPECTED_LOG_Z})")
+    print(f"{sampler.n_like:,} likelihood calls, effective sample size {sampler.n_eff:,.0f}")
+    last = records[-1]
+    print(
+        f"{last.elapsed_seconds:.1f} s, of which {last.own_seconds:.1f} s were the sampler's own "
+        f"and {last.likelihood_seconds:.1f} s the likelihood's"
+    )
+    write_files(arguments.out, likelihood, samples, weights, log_l)
+    return 0 if success else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
