@@ -1,0 +1,89 @@
+"""The problems of the comparison, as functions on the unit cube that any package can be given."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+ROOT = Path(__file__).resolve().parent.parent
+HOUSE = ROOT / "src" / "nautilus"
+
+K2_24_LOG_Z = -98.90  # agreed on within 0.02 by two packages; there is no exact value
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One problem: ``log_likelihood`` maps points (n, n_dim) of the unit cube to (n,) values."""
+
+    name: str
+    n_dim: int
+    log_likelihood: Callable[[FloatArray], FloatArray]
+    log_z: float
+    periodic: tuple[int, ...] = ()
+
+
+def _load_problems() -> ModuleType:
+    """Import ``nautilus.testing.problems`` of this checkout, also where the peer is installed.
+
+    Both packages are imported as ``nautilus``. The name is lent to this checkout while the problem
+    functions load, without running any ``__init__``, and is free again afterwards.
+    """
+    for name, folder in (("nautilus", HOUSE), ("nautilus.testing", HOUSE / "testing")):
+        package = ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
+    try:
+        return importlib.import_module("nautilus.testing.problems")
+    finally:
+        for name in [key for key in sys.modules if key.split(".")[0] == "nautilus"]:
+            del sys.modules[name]
+
+
+def _library_task(name: str, factory: str, *dimension: int) -> Task:
+    problem = getattr(_load_problems(), factory)(*dimension)
+    return Task(name, problem.n_dim, problem.log_likelihood, problem.log_z)
+
+
+def _k2_24(name: str) -> Task:
+    sys.path.insert(0, str(ROOT / "examples"))
+    model: Any = importlib.import_module("k2_24_model")
+    data = model.load_velocities()
+    priors = model.prior_distributions(data)
+    likelihood = model.LogLikelihood(data)
+
+    def log_likelihood(points: FloatArray) -> FloatArray:
+        columns = zip(priors.items(), points.T, strict=True)
+        values: FloatArray = likelihood({key: dist.ppf(u) for (key, dist), u in columns})
+        return values
+
+    periodic = tuple(i for i, key in enumerate(priors) if key in model.PERIODIC)
+    return Task(name, len(priors), log_likelihood, K2_24_LOG_Z, periodic)
+
+
+_LIBRARY: dict[str, tuple[str, tuple[int, ...]]] = {
+    "gaussian-10": ("gaussian", (10,)),
+    "gaussian-20": ("gaussian", (20,)),
+    "loggamma-10": ("loggamma", (10,)),
+    "rosenbrock-5": ("rosenbrock", (5,)),
+    "steep-funnel-10": ("steep_funnel", (10,)),
+    "seed3": ("seed3", ()),
+    "k2-24": ("", ()),
+    "shells-10": ("shells", (10,)),
+    "correlated-funnel-10": ("correlated_funnel", (10,)),
+}
+NAMES = tuple(_LIBRARY)
+
+
+def get_task(name: str) -> Task:
+    """Return the problem called ``name``, one of ``NAMES``."""
+    if name not in _LIBRARY:
+        raise SystemExit(f"Unknown problem {name!r}; expected one of: {', '.join(NAMES)}.")
+    factory, dimension = _LIBRARY[name]
+    return _library_task(name, factory, *dimension) if factory else _k2_24(name)
