@@ -11,7 +11,8 @@ from typing import Protocol
 import numpy as np
 from scipy.special import i0e, ndtr
 
-from ..._types import FloatArray
+from nautilus._types import FloatArray
+
 from .base import Problem, quadrature
 
 LOG_SQRT_2_PI = 0.5 * np.log(2.0 * np.pi)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ..._types import FloatArray
-from ...errors import SettingsError
+from nautilus._types import FloatArray
+from nautilus.errors import SettingsError
 
 Function = Callable[[FloatArray], FloatArray]
 

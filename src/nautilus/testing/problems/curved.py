@@ -6,7 +6,8 @@ from functools import cache
 import numpy as np
 from scipy.special import betainc, gammaln, ndtr
 
-from ..._types import FloatArray
+from nautilus._types import FloatArray
+
 from .axes import LOG_SQRT_2_PI
 from .base import Function, Problem, quadrature, require, tabulated_cdf
 from .normal import equicorrelated_log_pdf

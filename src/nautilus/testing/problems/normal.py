@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..._types import FloatArray
+from nautilus._types import FloatArray
+
 from .axes import LOG_SQRT_2_PI, AxisCDF, NormalAxis
 from .base import Problem, require
 

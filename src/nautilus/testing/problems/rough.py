@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import gammaln, ndtri
 
-from ..._types import FloatArray
+from nautilus._types import FloatArray
+
 from .base import Function, Problem, require
 from .normal import gaussian
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln, ndtr
 
-from ..._types import FloatArray
+from nautilus._types import FloatArray
+
 from .axes import LOG_SQRT_2_PI, NormalAxis
 from .base import Problem, quadrature, require, tabulated_cdf
 
