@@ -1,0 +1,26 @@
+"""What every test shares."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Before NumPy is loaded, here and in the processes that tests start: more threads than cores
+# slow everything down, and the order of sums depends on their number.
+for library in ("OMP", "OPENBLAS", "MKL", "VECLIB"):
+    os.environ[f"{library}_NUM_THREADS"] = "1"
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile(
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def seed() -> int:
+    """Return the seed of every test that needs random numbers."""
+    return 20240607
