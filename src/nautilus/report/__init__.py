@@ -1,0 +1,37 @@
+"""Progress and results in words: records, reporters, forecasts, log lines, tables."""
+
+from nautilus.report.choose import (
+    Callback,
+    CallbackReporter,
+    Combined,
+    header_line,
+    make_reporter,
+)
+from nautilus.report.forecast import Forecast, Goal, forecast, with_forecast
+from nautilus.report.log import LogReporter, log_stop
+from nautilus.report.notebook import NotebookLine
+from nautilus.report.progress import LiveLine, PlainLines, Silent
+from nautilus.report.record import EXPLORATION, PHASES, SAMPLING, ProgressRecord, Reporter
+
+__all__ = [
+    "EXPLORATION",
+    "PHASES",
+    "SAMPLING",
+    "Callback",
+    "CallbackReporter",
+    "Combined",
+    "Forecast",
+    "Goal",
+    "LiveLine",
+    "LogReporter",
+    "NotebookLine",
+    "PlainLines",
+    "ProgressRecord",
+    "Reporter",
+    "Silent",
+    "forecast",
+    "header_line",
+    "log_stop",
+    "make_reporter",
+    "with_forecast",
+]

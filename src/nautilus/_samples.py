@@ -1,0 +1,178 @@
+"""Samples as values: named columns, checked shapes, arrays that cannot be written to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
+from types import MappingProxyType
+from typing import Any, final
+
+import numpy as np
+
+from nautilus._types import BlobArray, BoolArray, FloatArray
+from nautilus.errors import SettingsError
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Draws:
+    """Equally weighted samples of a posterior; all arrays are read-only.
+
+    Attributes
+    ----------
+    names
+        Names of the parameters, d of them.
+    array
+        Physical parameters, shape (m, d).
+    log_l
+        Natural logarithm of the likelihood, shape (m,).
+    blobs
+        What the likelihood returned beside log L, m entries, or None.
+    """
+
+    names: tuple[str, ...]
+    array: FloatArray
+    log_l: FloatArray
+    blobs: BlobArray | None = None
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+    @property
+    def samples(self) -> Mapping[str, FloatArray]:
+        """The parameters by name, each of shape (m,)."""
+        return by_name(self.names, self.array)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        restore(self, state)
+
+
+def by_name(names: tuple[str, ...], array: FloatArray) -> Mapping[str, FloatArray]:
+    """Return the columns of an array of shape (n, d) under their names, read-only."""
+    return MappingProxyType({name: array[:, i] for i, name in enumerate(names)})
+
+
+def as_strings(label: str, values: Sequence[str]) -> tuple[str, ...]:
+    """Return strings as a tuple, and refuse a lone string and anything that is not a string."""
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise SettingsError(f"{label} is {values!r}; expected a tuple of strings.")
+    return tuple(values)
+
+
+def check_shapes(
+    names: tuple[str, ...],
+    array: FloatArray,
+    columns: Mapping[str, FloatArray],
+    blobs: BlobArray | None,
+) -> None:
+    """Refuse arrays that do not belong together.
+
+    Parameters
+    ----------
+    names
+        Names of the parameters, d different ones.
+    array
+        Parameters, expected of shape (n, d).
+    columns
+        Arrays expected of shape (n,), by the names they go by in a message.
+    blobs
+        Expected to have n entries, or None.
+
+    Raises
+    ------
+    SettingsError
+        If a shape is not the expected one, or a name is missing or doubled.
+    """
+    if array.ndim != 2 or 0 in array.shape:
+        raise SettingsError(
+            f"array has shape {array.shape}; expected one row per point and one column per "
+            "parameter, at least one of each. Use array[:, None] for a single parameter."
+        )
+    n_points, n_dim = array.shape
+    if len(names) != n_dim or len(set(names)) != n_dim:
+        raise SettingsError(
+            f"names is {names}; expected {n_dim} different names, one per column of array."
+        )
+    for label, values in columns.items():
+        if np.shape(values) != (n_points,):
+            raise SettingsError(
+                f"{label} has shape {np.shape(values)}; expected ({n_points},), one entry per row "
+                "of array."
+            )
+    if blobs is not None and np.shape(blobs)[:1] != (n_points,):
+        raise SettingsError(
+            f"blobs has shape {np.shape(blobs)}; expected {n_points} entries, one per row of array."
+        )
+
+
+def check_finite(mask: BoolArray, array: FloatArray, log_l: FloatArray) -> None:
+    """Refuse points that carry weight without finite parameters and log L.
+
+    Parameters
+    ----------
+    mask
+        Which points carry weight, shape (n,).
+    array
+        Parameters, shape (n, d).
+    log_l
+        Natural logarithm of the likelihood, shape (n,).
+
+    Raises
+    ------
+    SettingsError
+        Naming the first such point.
+    """
+    is_finite = np.isfinite(array).all(axis=1) & np.isfinite(log_l)
+    wrong = np.flatnonzero(mask & ~is_finite)
+    if wrong.size:
+        first = wrong[0]
+        raise SettingsError(
+            f"Point {first} has weight, but its parameters are {array[first]} and its log L is "
+            f"{log_l[first]}; expected finite numbers. Give such points the log weight -inf."
+        )
+
+
+def check_result(log_z: float, log_z_err: float, n_eff: float, n_like: int, seed: int) -> None:
+    """Refuse numbers of a result that have no meaning.
+
+    Parameters
+    ----------
+    log_z
+        Log evidence, expected finite.
+    log_z_err
+        Its error, expected to be at least 0, or NaN if it is not known.
+    n_eff
+        Effective sample size, expected finite and at least 0.
+    n_like, seed
+        Likelihood calls and seed, expected to be at least 0.
+
+    Raises
+    ------
+    SettingsError
+        Naming the first such number.
+    """
+    rules = (
+        ("log_z", log_z, "a finite number", isfinite(log_z)),
+        ("log_z_err", log_z_err, "at least 0, or NaN", not log_z_err < 0),
+        ("n_eff", n_eff, "a finite number of at least 0", 0 <= n_eff < inf),
+        ("n_like", n_like, "at least 0", n_like >= 0),
+        ("seed", seed, "at least 0", seed >= 0),
+    )
+    for name, value, expected, is_right in rules:
+        if not is_right:
+            raise SettingsError(f"{name} is {value}; expected {expected}.")
+
+
+def freeze(value: object) -> None:
+    """Make the arrays among an object's attributes read-only."""
+    for entry in vars(value).values():
+        if isinstance(entry, np.ndarray):
+            entry.setflags(write=False)
+
+
+def restore(value: object, state: dict[str, Any]) -> None:
+    """Fill an object that is being unpickled; pickled arrays come back writeable."""
+    vars(value).update(state)
+    freeze(value)

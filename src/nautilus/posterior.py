@@ -1,0 +1,293 @@
+"""Posterior: weighted samples, evidence and diagnostics of a run, as one plain value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from html import escape
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nautilus import _samples, _weights
+from nautilus._samples import Draws
+from nautilus._streams import stream
+from nautilus._types import BlobArray, FloatArray
+from nautilus._weights import edge_mass, equal_weight
+from nautilus.errors import SettingsError
+from nautilus.report.format import format_count, format_log_z, format_number
+from nautilus.report.table import Table, html_table, parameter_table, text_table
+
+__all__ = ["Draws", "Posterior", "edge_mass", "equal_weight"]
+
+_REPR_ROWS = 10
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Posterior:
+    """The result of a run: weighted samples, the evidence, and how far to trust them.
+
+    The value is independent of the sampler that made it. Its arrays are read-only copies.
+
+    Attributes
+    ----------
+    names
+        Names of the parameters, d of them, all different.
+    array
+        Physical parameters, shape (n, d). Use `samples` to have them by name.
+    log_weights
+        Natural logarithms of the weights, shape (n,), normalised so that the weights sum to one;
+        they may be given with any normalisation. -inf is a point without weight.
+    log_l
+        Natural logarithm of the likelihood, shape (n,); -inf is a likelihood of zero.
+    blobs
+        What the likelihood returned beside log L, n entries (structured, or of shape (n, ...)), or
+        None.
+    log_z
+        Natural logarithm of the evidence, the integral of the likelihood over the prior.
+    log_z_err
+        Standard error of ``log_z``; NaN or infinite if it is not known.
+    n_eff
+        Effective sample size (sum of weights)^2 / (sum of squared weights), at least 0.
+    n_like
+        Likelihood calls that the run has made.
+    eta
+        Sampling efficiency: effective sample size per likelihood call.
+    tail_index
+        Pareto tail index of the weights; above 0.5 their variance need not exist, and above 0.7
+        the result is not to be trusted (Vehtari et al. 2024). NaN if there are too few points.
+    findings
+        Sentences that say why the result is not to be trusted; empty if nothing speaks against it.
+    stop_reason
+        Why the run stopped.
+    seed
+        Seed of the run.
+
+    Raises
+    ------
+    SettingsError
+        If an array has the wrong shape, a name is missing or doubled, or a number has no meaning.
+    NoResultError
+        If no point has any weight.
+    """
+
+    names: tuple[str, ...]
+    array: FloatArray
+    log_weights: FloatArray
+    log_l: FloatArray
+    blobs: BlobArray | None = None
+    log_z: float
+    log_z_err: float
+    n_eff: float
+    n_like: int
+    eta: float
+    tail_index: float
+    findings: tuple[str, ...] = ()
+    stop_reason: str = ""
+    seed: int
+
+    def __post_init__(self) -> None:
+        replace = object.__setattr__
+        replace(self, "names", _samples.as_strings("names", self.names))
+        replace(self, "findings", _samples.as_strings("findings", self.findings))
+        replace(self, "array", np.array(self.array, dtype=np.float64))
+        replace(self, "log_l", np.array(self.log_l, dtype=np.float64))
+        if self.blobs is not None:
+            replace(self, "blobs", np.array(self.blobs))
+        columns = {"log_weights": self.log_weights, "log_l": self.log_l}
+        _samples.check_shapes(self.names, self.array, columns, self.blobs)
+        _samples.check_result(self.log_z, self.log_z_err, self.n_eff, self.n_like, self.seed)
+        replace(self, "log_weights", _weights.normalise(self.log_weights))
+        _samples.check_finite(_weights.carrying(self.log_weights)[0], self.array, self.log_l)
+        _samples.freeze(self)
+
+    @property
+    def samples(self) -> Mapping[str, FloatArray]:
+        """The parameters by name, each of shape (n,); weigh them with `weights`."""
+        return _samples.by_name(self.names, self.array)
+
+    @property
+    def weights(self) -> FloatArray:
+        """The normalised weights, shape (n,), which sum to one."""
+        return np.exp(self.log_weights)
+
+    @property
+    def information(self) -> float:
+        """Kullback-Leibler divergence from prior to posterior in nats: E[log L] - log Z.
+
+        The expectation is over the posterior. It says how much was learned: roughly the logarithm
+        of the factor by which the data have compressed the prior's volume. It is zero if the
+        likelihood is flat; the estimate can be negative by about its error.
+        """
+        mask, weights = _weights.carrying(self.log_weights)
+        # The shift keeps the digits where log L and log Z are both huge.
+        return float(weights @ (self.log_l[mask] - self.log_z))
+
+    def mean(self) -> FloatArray:
+        """Return the posterior mean of each parameter, shape (d,), in the order of ``names``."""
+        return _weights.mean(self.array, self.log_weights)
+
+    def covariance(self) -> FloatArray:
+        """Return the posterior covariance, shape (d, d).
+
+        These are the second central moments of the weighted sample, without a small-sample
+        factor: a single point has covariance zero.
+        """
+        return _weights.covariance(self.array, self.log_weights)
+
+    def std(self) -> FloatArray:
+        """Return the posterior standard deviation of each parameter, shape (d,)."""
+        return np.sqrt(np.diag(self.covariance()))
+
+    def quantile(self, q: ArrayLike) -> FloatArray:
+        """Return posterior quantiles of each parameter.
+
+        A sorted value stands at the middle of its own weight on the cumulative scale; between two
+        values the quantile is linear, and outside the first and last it is constant. With equal
+        weights this is NumPy's ``method="hazen"``.
+
+        Parameters
+        ----------
+        q
+            One level, or k levels, between 0 and 1.
+
+        Returns
+        -------
+        FloatArray
+            Shape (d,) for one level, (k, d) for a sequence.
+
+        Raises
+        ------
+        SettingsError
+            If a level is outside [0, 1] or is not a number.
+        """
+        levels = np.asarray(q, dtype=np.float64)
+        if levels.ndim > 1 or not np.all((levels >= 0.0) & (levels <= 1.0)):
+            raise SettingsError(
+                f"q is {q!r}; expected one level between 0 and 1 or a flat sequence of them. "
+                "Divide percentages by 100."
+            )
+        values = _weights.quantile(self.array, self.log_weights, np.atleast_1d(levels))
+        return values if levels.ndim else values[0]
+
+    def interval(self, level: float = 0.68) -> FloatArray:
+        """Return the equal-tailed credible interval of each parameter.
+
+        Parameters
+        ----------
+        level
+            Posterior mass inside, above 0 and below 1.
+
+        Returns
+        -------
+        FloatArray
+            Lower and upper ends, shape (d, 2).
+
+        Raises
+        ------
+        SettingsError
+            If ``level`` is out of range.
+        """
+        if not 0.0 < level < 1.0:
+            raise SettingsError(
+                f"level is {level!r}; expected a number above 0 and below 1. "
+                "Divide percentages by 100."
+            )
+        tail = 0.5 * (1.0 - level)
+        return self.quantile([tail, 1.0 - tail]).T
+
+    def resample(self, n: int | None = None, rng: int | np.random.Generator | None = None) -> Draws:
+        """Draw equally weighted samples.
+
+        Systematic resampling: a point of weight w appears floor(n w) or ceil(n w) times, so that
+        the draws add as little noise as possible; heavy points repeat. The draws are shuffled.
+        For the highest precision work with the weighted samples instead.
+
+        Parameters
+        ----------
+        n
+            Number of draws, at least 1; None for the effective sample size, rounded.
+        rng
+            Generator or seed. None takes the seed of the run, so that the draws are the same each
+            time.
+
+        Returns
+        -------
+        Draws
+            Samples with their log L and blobs.
+
+        Raises
+        ------
+        SettingsError
+            If ``n`` is not a whole number above zero.
+        """
+        size = max(1, round(self.n_eff)) if n is None else n
+        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
+            raise SettingsError(
+                f"n is {n!r}; expected a whole number of draws above 0, or None for about n_eff."
+            )
+        source = stream(self.seed, "resample") if rng is None else np.random.default_rng(rng)
+        index = _weights.systematic_index(self.log_weights, int(size), source)
+        return Draws(
+            names=self.names,
+            array=self.array[index],
+            log_l=self.log_l[index],
+            blobs=None if self.blobs is None else self.blobs[index],
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as a plain dictionary, ``samples`` by name in place of ``array``."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        del values["array"]
+        return {"samples": dict(self.samples), **values, "information": self.information}
+
+    def summary(self, level: float = 0.68) -> str:
+        """Return a table of parameters and the evidence with its diagnostics, as text.
+
+        Parameters
+        ----------
+        level
+            Posterior mass of the intervals, above 0 and below 1.
+        """
+        table = text_table(*self._table(level))
+        return "\n".join((table, "", *self._statements()))
+
+    def _table(self, level: float) -> Table:
+        ends = self.interval(level)
+        columns = (self.mean(), self.std(), self.quantile(0.5), ends[:, 0], ends[:, 1])
+        return parameter_table(self.names, np.stack(columns, axis=1), level)
+
+    def _statements(self) -> list[str]:
+        calls = f"{format_count(self.n_eff)} from {format_count(self.n_like)} likelihood calls"
+        diagnostics = f"eta {format_number(self.eta)}, tail index {format_number(self.tail_index)}"
+        told = [
+            ("log Z", format_log_z(self.log_z, self.log_z_err)),
+            ("information", f"{format_number(self.information)} nats"),
+            ("n_eff", f"{calls} ({diagnostics})"),
+            ("stopped", self.stop_reason),
+            *(("finding", finding) for finding in self.findings),
+        ]
+        return [f"{label:11}  {text}" for label, text in told if text]
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __repr__(self) -> str:
+        header, rows = self._table(0.68)
+        shown = [row[:3] for row in rows[:_REPR_ROWS]]
+        more = len(rows) - len(shown)
+        evidence = format_log_z(self.log_z, self.log_z_err)
+        size = f"{format_count(len(self))} points, n_eff {format_count(self.n_eff)}"
+        lines = [f"Posterior: {size}, log Z {evidence}", text_table(header[:3], shown)]
+        if more:
+            lines.append(f"and {more} more; see summary()")
+        if self.findings:
+            lines.append(f"findings that speak against this result: {len(self.findings)}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        table = html_table(*self._table(0.68))
+        return table + "".join(f"<p>{escape(line)}</p>" for line in self._statements())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _samples.restore(self, state)
