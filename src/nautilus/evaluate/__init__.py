@@ -1,0 +1,1 @@
+"""Points in, log-likelihoods out, on whatever the user has."""

@@ -1,0 +1,158 @@
+"""What can be wrong with an answer, put into words for the user."""
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from nautilus._types import BlobArray, FloatArray
+from nautilus.evaluate.blobs import BlobError, BlobLayout
+from nautilus.evaluate.parameters import row_of
+
+REAL_KINDS = "fiub"
+
+
+class RefusedError(Exception):
+    """What the likelihood returned is not a log-likelihood."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a chunk could not be finished, in a form that survives pickling.
+
+    Parameters
+    ----------
+    origin
+        Which part failed.
+    message
+        For the user; names the parameters and the point in the unit cube.
+    position
+        Row of the chunk, or None where the whole call failed.
+    parameters, point
+        What was evaluated: of the row, or of the whole chunk.
+    remote_traceback
+        Traceback in the user's code as text, empty if nothing was raised.
+    exception
+        The user's exception, kept only inside the process in which it was raised.
+    """
+
+    origin: Literal["likelihood", "prior", "payload"]
+    message: str
+    position: int | None = None
+    parameters: object = None
+    point: FloatArray | None = None
+    remote_traceback: str = ""
+    exception: BaseException | None = None
+
+
+def as_float(value: object) -> float:
+    """Turn what a scalar likelihood returned into a float."""
+    if isinstance(value, float):
+        return float(value)
+    array = _as_real(value)
+    if array.size != 1:
+        raise RefusedError(
+            f"returned {_kind(value)} of shape {array.shape}; expected one number, or a tuple "
+            "of it and blobs (vectorized=True is for functions that take many points at once)"
+        )
+    return float(array.reshape(()))
+
+
+def as_column(value: object, n_points: int) -> FloatArray:
+    """Turn what a vectorised likelihood returned into an array of shape (n,)."""
+    array = _as_real(value)
+    if array.shape != (n_points,):
+        raise RefusedError(
+            f"returned {_kind(value)} of shape {array.shape}; a vectorised likelihood returns one "
+            f"number per point, here shape ({n_points},), or a tuple of them and blobs"
+        )
+    return array.astype(np.float64)
+
+
+def _as_real(value: object) -> BlobArray:
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # array-likes of other libraries raise what they like
+        raise RefusedError(f"returned {_kind(value)}, which is not a number ({error})") from error
+    if array.dtype.kind not in REAL_KINDS:
+        hint = "; is a return statement missing?" if value is None else ""
+        raise RefusedError(
+            f"returned {_kind(value)}; expected a real number as log-likelihood{hint}"
+        )
+    return array
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"an object of type {type(value).__name__}"
+
+
+def _place(parameters: object, point: FloatArray) -> str:
+    if point.ndim == 2:
+        first = row_of(parameters, 0)  # type: ignore[arg-type]
+        return f"in a call with {len(point)} points, the first of them {_place(first, point[0])}"
+    if isinstance(parameters, Mapping):
+        text = ", ".join(f"{name} = {value}" for name, value in parameters.items())
+    else:
+        text = np.array2string(np.asarray(parameters), separator=", ", threshold=60)
+    return f"at {text} (in the unit cube: {np.array2string(point, separator=', ', threshold=60)})"
+
+
+def raised(
+    error: BaseException | None, parameters: object, point: FloatArray, position: int | None
+) -> Failure:
+    """Describe an exception of the likelihood."""
+    assert error is not None
+    lines = traceback.format_exception_only(error)
+    trace = error.__traceback__.tb_next if error.__traceback__ else None
+    return Failure(
+        "likelihood",
+        f"The likelihood raised {lines[-1].strip()} {_place(parameters, point)}. Correct the "
+        "function, or choose on_error='-inf' or 'retry'.",
+        position,
+        parameters,
+        point,
+        "".join(traceback.format_exception(type(error), error, trace)),
+        error,
+    )
+
+
+def refused(message: str, parameters: object, point: FloatArray, position: int | None) -> Failure:
+    """Describe an answer that is not a log-likelihood with blobs."""
+    text = f"The likelihood {message}, {_place(parameters, point)}."
+    return Failure("likelihood", text, position, parameters, point)
+
+
+def bad_value(value: float, parameters: object, point: FloatArray, position: int) -> Failure:
+    """Describe NaN or +inf."""
+    remedy = "or choose on_nan='-inf'" if np.isnan(value) else "and keep the others finite"
+    message = (
+        f"The likelihood returned {value} {_place(parameters, point)}. Expected a finite number or "
+        f"-inf; return -inf where the likelihood is zero, {remedy}."
+    )
+    return Failure("likelihood", message, position, parameters, point)
+
+
+def blob_message(mismatch: BlobError, layout: BlobLayout | None) -> str:
+    """Say what is wrong with blobs."""
+    known = "" if layout is None else f", but other points have {layout.describe()}"
+    return (
+        f"returned blobs that cannot be stored: {mismatch}{known} "
+        "(every point needs the same blobs, also where log L is -inf)"
+    )
+
+
+def prior_failure(points: FloatArray, error: Exception) -> Failure:
+    """Describe an exception of the prior."""
+    lines = traceback.format_exception_only(error)
+    return Failure(
+        "prior",
+        f"The prior could not turn {len(points)} point(s) of the unit cube into parameters: "
+        f"{lines[-1].strip()}.",
+        None,
+        None,
+        points,
+        "".join(traceback.format_exception(error)),
+        error,
+    )

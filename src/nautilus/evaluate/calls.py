@@ -1,0 +1,282 @@
+"""Calling the likelihood for one chunk of points and judging what it returned."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nautilus._types import BlobArray, BoolArray, FloatArray, IntArray
+from nautilus.evaluate.answers import (
+    Failure,
+    RefusedError,
+    as_column,
+    as_float,
+    bad_value,
+    blob_message,
+    prior_failure,
+    raised,
+    refused,
+)
+from nautilus.evaluate.blobs import (
+    BlobError,
+    BlobLayout,
+    columns_of_call,
+    fill,
+    is_named,
+    pack_columns,
+    pack_rows,
+    split_return,
+)
+from nautilus.evaluate.likelihood import Likelihood, Physical
+from nautilus.evaluate.parameters import length_of, padded, physical_of, row_of, rows_of
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """What is known about a chunk: rows `index` are finished, the first that failed is `failure`.
+
+    `seconds` is the time spent in the likelihood, `n_calls` the number of points that it was asked
+    for, `n_errors` how often it raised.
+    """
+
+    index: IntArray
+    log_l: FloatArray
+    blobs: BlobArray | None
+    layout: BlobLayout | None
+    seconds: float = 0.0
+    n_calls: int = 0
+    n_errors: int = 0
+    n_nan: int = 0
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Rows answered so far, before values are judged; rows not `known` raised and count as -inf."""
+
+    log_l: FloatArray
+    known: BoolArray
+    blobs: BlobArray | None = None
+    layout: BlobLayout | None = None
+    n_calls: int = 0
+    n_errors: int = 0
+    failure: Failure | None = None
+
+
+def failed_chunk(failure: Failure) -> ChunkResult:
+    """Return the result of a chunk of which no row was finished."""
+    return ChunkResult(np.empty(0, np.int64), np.empty(0), None, None, failure=failure)
+
+
+def evaluate_chunk(
+    likelihood: Likelihood, points: FloatArray, layout: BlobLayout | None, is_test: bool = False
+) -> ChunkResult:
+    """Evaluate the likelihood at points of the unit cube.
+
+    Parameters
+    ----------
+    likelihood
+        What to call and how.
+    points
+        Unit-cube points, shape (n, d), n at least 1; at most `n_vectorized` for a vectorised one.
+    layout
+        Layout of the blobs, or None to take it from these points.
+    is_test
+        Whether to check that the likelihood leaves its parameters unchanged, and does not raise
+        at every point whatever `on_error` says.
+
+    Returns
+    -------
+    ChunkResult
+        Finished rows, and the first failure if there is one. A user's exception is never raised.
+    """
+    try:
+        physical = physical_of(likelihood, padded(likelihood, points))
+    except Exception as error:  # noqa: BLE001 - whatever the user's prior raises
+        return failed_chunk(prior_failure(points, error))
+    answer = _call_block if likelihood.vectorized else _call_each
+    start = time.perf_counter()
+    answers = answer(likelihood, points, physical, layout, is_test)
+    seconds = time.perf_counter() - start
+    return _judge(likelihood, points, answers, seconds)
+
+
+def _call_each(
+    likelihood: Likelihood,
+    points: FloatArray,
+    physical: Physical,
+    layout: BlobLayout | None,
+    is_test: bool,
+) -> _Answers:
+    log_l = np.full(len(points), -np.inf)
+    known = np.zeros(len(points), dtype=np.bool_)
+    rows: list[tuple[object, ...]] = []
+    n_calls = n_errors = n_done = 0
+    failure = None
+    for i, parameters in enumerate(rows_of(physical)):
+        try:
+            returned, n_raised, error = _attempt(likelihood, parameters, is_test)
+            n_calls += n_raised + (error is None)
+            n_errors += n_raised
+            if error is None:
+                value, blobs = split_return(returned)
+                log_l[i] = as_float(value)
+                known[i] = True
+                rows.append(blobs)
+            elif likelihood.on_error != "-inf" or (is_test and i == len(points) - 1 and not rows):
+                failure = raised(error, parameters, points[i], i)
+                break
+        except RefusedError as refusal:
+            failure = refused(str(refusal), parameters, points[i], i)
+            break
+        n_done = i + 1
+    answers = _Answers(log_l[:n_done], known[:n_done], None, layout, n_calls, n_errors, failure)
+    return _with_blobs(likelihood, points, physical, answers, rows)
+
+
+def _with_blobs(
+    likelihood: Likelihood,
+    points: FloatArray,
+    physical: Physical,
+    answers: _Answers,
+    rows: list[tuple[object, ...]],
+) -> _Answers:
+    if not rows:
+        return answers
+    try:
+        layout, packed = pack_rows(answers.layout, rows, likelihood.blobs_dtype)
+        return replace(answers, blobs=packed, layout=layout)
+    except BlobError as mismatch:
+        i = int(np.flatnonzero(answers.known)[mismatch.position])
+        message = blob_message(mismatch, answers.layout)
+        shorter = replace(
+            answers,
+            log_l=answers.log_l[:i],
+            known=answers.known[:i],
+            failure=refused(message, row_of(physical, i), points[i], i),
+        )
+        return _with_blobs(likelihood, points, physical, shorter, rows[: mismatch.position])
+
+
+def _call_block(
+    likelihood: Likelihood,
+    points: FloatArray,
+    physical: Physical,
+    layout: BlobLayout | None,
+    is_test: bool,
+) -> _Answers:
+    n, n_called = len(points), length_of(physical)
+    nothing = _Answers(np.empty(0), np.empty(0, np.bool_), None, layout)
+    n_calls, n_errors = n, 0
+    try:
+        returned, n_errors, error = _attempt(likelihood, physical, is_test)
+        n_calls = n * (n_errors + (error is None))
+        if error is None:
+            value, blobs = split_return(returned)
+            log_l = as_column(value, n_called)
+            columns = columns_of_call(blobs, n_called)
+            known, packed = pack_columns(layout, columns, is_named(blobs), likelihood.blobs_dtype)
+            kept = None if packed is None else packed[:n]
+            return _Answers(log_l[:n], np.ones(n, np.bool_), kept, known, n_calls, n_errors)
+        if likelihood.on_error == "-inf":
+            return _one_by_one(likelihood, points, layout, is_test)
+        failure = raised(error, physical, points, None)
+    except RefusedError as refusal:
+        failure = refused(str(refusal), physical, points, None)
+    except BlobError as mismatch:
+        failure = refused(blob_message(mismatch, layout), physical, points, None)
+    return replace(nothing, n_calls=n_calls, n_errors=n_errors, failure=failure)
+
+
+def _one_by_one(
+    likelihood: Likelihood, points: FloatArray, layout: BlobLayout | None, is_test: bool
+) -> _Answers:
+    """Find the points of a block at which a vectorised likelihood raises; they count as -inf."""
+    strict = replace(likelihood, on_error="raise")
+    log_l = np.full(len(points), -np.inf)
+    known = np.zeros(len(points), dtype=np.bool_)
+    packed: list[BlobArray] = []
+    n_calls, n_errors, n_done, failure = len(points), 1, len(points), None
+    for i, row in enumerate(points[:, np.newaxis]):
+        part = _call_block(strict, row, physical_of(strict, padded(strict, row)), layout, is_test)
+        layout = part.layout
+        n_calls += part.n_calls
+        n_errors += part.n_errors
+        if part.failure is None:
+            log_l[i], known[i] = part.log_l[0], True
+            packed += [] if part.blobs is None else [part.blobs]
+        elif part.n_errors == 0 or (is_test and i == len(points) - 1 and not known.any()):
+            failure, n_done = replace(part.failure, position=i), i
+            break
+    blobs = np.concatenate(packed) if packed else None
+    return _Answers(log_l[:n_done], known[:n_done], blobs, layout, n_calls, n_errors, failure)
+
+
+def _judge(
+    likelihood: Likelihood, points: FloatArray, answers: _Answers, seconds: float
+) -> ChunkResult:
+    log_l, layout, failure = answers.log_l.copy(), answers.layout, answers.failure
+    is_nan = np.isnan(log_l)
+    if likelihood.on_nan == "-inf":
+        log_l[is_nan] = -np.inf
+    is_bad = np.isnan(log_l) | np.isposinf(log_l)
+    blobs = answers.blobs
+    if blobs is not None and layout is not None and not answers.known.all():
+        blobs = fill(layout, blobs, answers.known)
+    if layout is not None and layout.fields and blobs is None:
+        blobs = fill(layout, np.empty((0, *layout.shape), layout.dtype), answers.known)
+    if is_bad.any():
+        i = int(np.argmax(is_bad))
+        # A value comes before whatever stopped the chunk later.
+        parameters = row_of(physical_of(likelihood, points[i : i + 1]), 0)
+        failure = bad_value(float(log_l[i]), parameters, points[i], i)
+    good = np.flatnonzero(~is_bad)
+    return ChunkResult(
+        index=good,
+        log_l=log_l[good],
+        blobs=None if blobs is None else blobs[good],
+        layout=layout,
+        seconds=seconds,
+        n_calls=answers.n_calls,
+        n_errors=answers.n_errors,
+        n_nan=int(is_nan.sum()),
+        failure=failure,
+    )
+
+
+def _attempt(
+    likelihood: Likelihood, parameters: Any, is_test: bool
+) -> tuple[Any, int, BaseException | None]:
+    """Return the answer, how often the likelihood raised, and what, if it never answered."""
+    n_allowed = 1 + (likelihood.n_retries if likelihood.on_error == "retry" else 0)
+    last: BaseException | None = None
+    for n_raised in range(n_allowed):
+        # The function may change what it is given; errors must still name the true parameters.
+        given = _fresh(parameters)
+        try:
+            returned = likelihood.function(given, *likelihood.args, **likelihood.kwargs)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code
+            last = error
+            continue
+        if is_test and not _is_same(given, parameters):
+            raise RefusedError(
+                "changed the parameters that it was given; copy them before writing to them"
+            )
+        return returned, n_raised, None
+    return None, n_allowed, last
+
+
+def _fresh(parameters: Any) -> Any:
+    if isinstance(parameters, Mapping):
+        return {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in parameters.items()}
+    return parameters.copy()
+
+
+def _is_same(given: Any, parameters: Any) -> bool:
+    if isinstance(parameters, Mapping):
+        return given.keys() == parameters.keys() and all(
+            np.array_equal(given[name], parameters[name]) for name in parameters
+        )
+    return np.array_equal(given, parameters)

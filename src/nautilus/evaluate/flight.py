@@ -1,0 +1,173 @@
+"""Calls under way on an executor: kept few, cancelled when no longer wanted, retried when lost."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    wait,
+)
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Self, TypeVar
+
+from nautilus.errors import BackendError, WorkerLostError
+from nautilus.evaluate.backends import ExecutorHandle
+
+Key = TypeVar("Key")
+
+N_RETRIES = 2
+"""How often a call is repeated after the worker that had it died."""
+POLL_SECONDS = 0.5
+"""How often a pool is asked whether its workers live."""
+
+
+@dataclass(frozen=True)
+class Job(Generic[Key]):
+    """A call, with whatever tells its caller which one it is."""
+
+    key: Key
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    n_lost: int = 0
+
+
+class Flight(Generic[Key]):
+    """Calls under way; leaving the context cancels what has not started.
+
+    Parameters
+    ----------
+    handle
+        Where to run them.
+    describe
+        Says what a call is about, for the error message when its workers die.
+    """
+
+    def __init__(self, handle: ExecutorHandle, describe: Callable[[Key], str]) -> None:
+        self._handle = handle
+        self._describe = describe
+        self._running: dict[Future[Any], tuple[Job[Key], Executor]] = {}
+        self._lost: deque[Job[Key]] = deque()
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for future in self._running:
+            future.cancel()
+        self._running.clear()
+        # After an interrupt nobody should have to wait for calls that are under way.
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._handle.discard()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is under way, waits to be repeated or is to be raised."""
+        return not self._running and not self._lost and self._error is None
+
+    def fill(self, take: Callable[[], Job[Key] | None], n_most: int) -> None:
+        """Start calls until `n_most` are under way or `take` returns None.
+
+        A call that was lost twice runs alone, so that a third loss is its own fault.
+        """
+        while self._error is None and len(self._running) < n_most:
+            suspect = bool(self._lost) and self._lost[0].n_lost >= N_RETRIES
+            if suspect and self._running:
+                return
+            job = self._lost.popleft() if self._lost else take()
+            if job is None:
+                return
+            self._launch(job)
+            if suspect:
+                return
+
+    def collect(self) -> list[tuple[Key, Future[Any]]]:
+        """Wait until something is finished and return it.
+
+        Returns
+        -------
+        list
+            Pairs of key and future, finished and not lost. Empty if all were lost and are to be
+            repeated.
+
+        Raises
+        ------
+        WorkerLostError
+            If workers of an owned pool died again and again over the same call.
+        BackendError
+            If a pool that was given broke.
+        KeyboardInterrupt
+            After an interrupt. This and the errors above come after what was finished before.
+        """
+        if self._error is None and self._running:
+            self._wait()
+        futures = [future for future in self._running if future.done()]
+        finished = [done for future in futures if (done := self._land(future)) is not None]
+        if self._error is not None and not finished:
+            raise self._error
+        return finished
+
+    def _launch(self, job: Job[Key]) -> None:
+        executor = self._handle.executor
+        try:
+            future = executor.submit(job.function, *job.args)
+        except BrokenExecutor as error:
+            if not self._handle.owned:
+                raise _broken(error) from error
+            self._handle.discard(executor)
+            executor = self._handle.executor
+            future = executor.submit(job.function, *job.args)
+        except RuntimeError as error:
+            raise BackendError(
+                f"The pool takes no more work ({error}); give an open one."
+            ) from error
+        self._running[future] = job, executor
+
+    def _wait(self) -> None:
+        try:
+            while not wait(self._running, POLL_SECONDS, FIRST_COMPLETED).done:
+                self._handle.check()
+        except (KeyboardInterrupt, BackendError) as error:
+            self._error = error
+
+    def _land(self, future: Future[Any]) -> tuple[Key, Future[Any]] | None:
+        job, executor = self._running.pop(future)
+        try:
+            error = future.exception()
+        except CancelledError as cancelled:
+            self._error = BackendError("The pool was shut down while it was in use.")
+            self._error.__cause__ = cancelled
+            return None
+        if isinstance(error, KeyboardInterrupt):
+            self._error = error
+        elif not isinstance(error, BrokenExecutor):
+            return job.key, future
+        elif self._handle.owned:
+            self._handle.discard(executor)
+            self._repeat(replace(job, n_lost=job.n_lost + 1), error)
+        else:
+            self._error = _broken(error)
+        return None
+
+    def _repeat(self, job: Job[Key], error: BaseException) -> None:
+        if job.n_lost <= N_RETRIES:
+            self._lost.append(job)
+            return
+        self._error = WorkerLostError(
+            f"Workers died {job.n_lost} times while they worked on {self._describe(job.key)}, the "
+            f"last time with nothing else under way. The pool says: {error} Is there enough "
+            "memory, and does the likelihood survive these points when it is called directly?"
+        )
+        self._error.__cause__ = error
+
+
+def _broken(error: BaseException) -> BackendError:
+    broken = BackendError(
+        f"The pool broke: {error} What was computed until then is kept. With pool=<number> broken "
+        "pools are replaced."
+    )
+    broken.__cause__ = error
+    return broken

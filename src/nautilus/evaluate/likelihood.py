@@ -1,0 +1,126 @@
+"""What a likelihood is, and how it is to be called: one frozen description."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+
+from nautilus._types import FloatArray
+from nautilus.errors import SettingsError
+
+ErrorPolicy = Literal["raise", "-inf", "retry"]
+NanPolicy = Literal["raise", "-inf"]
+Physical = FloatArray | Mapping[str, FloatArray]
+"""Parameters of n points: an array of shape (n, p), or one array of shape (n,) per name."""
+
+BLOB_KINDS = "biufcSU"
+
+
+class PriorTransform(Protocol):
+    """What the evaluator needs to know of a prior."""
+
+    def to_physical(self, points: FloatArray, /) -> Physical:
+        """Turn points of the unit cube, shape (n, d), into parameters.
+
+        The parameters of one point must not depend on the others: chunks differ from backend to
+        backend.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """A likelihood with everything that decides how it is called.
+
+    Parameters
+    ----------
+    function
+        Called as ``function(parameters, *args, **kwargs)``; returns the natural logarithm of the
+        likelihood, or a tuple of it and blobs.
+    prior
+        Turns points of the unit cube into parameters.
+    pass_dict
+        Whether parameters are a dictionary (of scalars for one point, of arrays of shape (n,) for
+        many) or an array (of shape (p,) for one point, (n, p) for many). None takes whichever the
+        prior gives.
+    vectorized
+        Whether one call takes many points.
+    args, kwargs
+        Further arguments of the function.
+    blobs_dtype
+        Data type of the blobs as NumPy understands it, or None to take it from the first calls.
+    n_vectorized
+        Points in one vectorised call; the last call of a set may be shorter.
+    pad
+        Whether a shorter call is filled up with copies of its last point, so that every call of a
+        compiled likelihood has the same shape. The answers for copies are dropped.
+    on_error
+        When the function raises: "raise" an error, count the point as "-inf", or "retry".
+        A vectorised call that raises is repeated point by point under "-inf".
+    n_retries
+        How many more times a call is made under "retry" before the error is raised.
+    on_nan
+        When the function returns NaN: "raise" an error or count the point as "-inf".
+
+    Raises
+    ------
+    SettingsError
+        If a value has no meaning.
+    """
+
+    function: Callable[..., Any]
+    prior: PriorTransform
+    pass_dict: bool | None = None
+    vectorized: bool = False
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    blobs_dtype: Any = None
+    n_vectorized: int = 256
+    pad: bool = False
+    on_error: ErrorPolicy = "raise"
+    n_retries: int = 2
+    on_nan: NanPolicy = "raise"
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise SettingsError(
+                f"likelihood is {self.function!r}, which cannot be called; give a function."
+            )
+        _check_choice("on_error", self.on_error, get_args(ErrorPolicy))
+        _check_choice("on_nan", self.on_nan, get_args(NanPolicy))
+        _check_count("n_vectorized", self.n_vectorized, 1)
+        _check_count("n_retries", self.n_retries, 0)
+        object.__setattr__(self, "args", tuple(self.args))
+        object.__setattr__(self, "kwargs", dict(self.kwargs))
+        object.__setattr__(self, "blobs_dtype", _parse_dtype(self.blobs_dtype))
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{name} is {value!r}; expected one of {', '.join(choices)}.")
+
+
+def _check_count(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise SettingsError(f"{name} is {value!r}; expected a whole number of at least {least}.")
+
+
+def _parse_dtype(given: object) -> np.dtype[Any] | None:
+    if given is None:
+        return None
+    try:
+        dtype: np.dtype[Any] = np.dtype(given)  # type: ignore[call-overload]
+    except (TypeError, ValueError) as error:
+        raise SettingsError(
+            f"blobs_dtype is {given!r}, which NumPy cannot read as a data type ({error}); give a "
+            "type such as float, or a list of pairs such as [('chi2', float), ('name', 'S10')]."
+        ) from error
+    names = dtype.names or ()
+    for part in [dtype[name] for name in names] or [dtype]:
+        if part.base.kind not in BLOB_KINDS:
+            raise SettingsError(
+                f"blobs_dtype is {given!r} and holds the type {part.base}; blobs are numbers, "
+                "truth values or text of fixed length."
+            )
+    return dtype
