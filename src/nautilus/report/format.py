@@ -112,7 +112,7 @@ def format_value(value: float, error: float) -> str:
         return f"{value:.6g}"
     decimals = 1 - floor(log10(error))
     if abs(value) >= 1e9 or (abs(value) < 1e-3 and decimals > 6):
-        exponent = floor(log10(abs(value))) if value else 0
+        exponent = floor(log10(max(abs(value), error)))
         return f"{value:.{min(max(2, decimals + exponent), _MAX_DECIMALS)}e}"
     return f"{value:.{min(max(0, decimals), _MAX_DECIMALS)}f}"
 

@@ -40,11 +40,7 @@ class LogReporter:
 
     def _log_phase(self, record: ProgressRecord) -> None:
         if self._phase is not None and record.phase == EXPLORATION:
-            logger.warning(
-                "Exploration re-opened after %d likelihood calls: %s",
-                record.n_like,
-                record.message or "the sampling phase found something new",
-            )
+            logger.warning("Exploration re-opened after %d likelihood calls", record.n_like)
         else:
             logger.info("The %s phase begins at %d likelihood calls", record.phase, record.n_like)
 
