@@ -348,8 +348,8 @@ class TestText:
         )
         lines = posterior.summary().splitlines()
         assert lines[0].split() == ["parameter", "mean", "std", "median", "68%", "interval"]
-        assert lines[1].split()[:4] == ["amplitude", "2072.79450", "0.00050", "2072.79450"]
-        assert lines[1].endswith("[2072.79400, 2072.79500]")
+        assert lines[1].split()[:4] == ["amplitude", "2072.794500", "0.000500", "2072.794500"]
+        assert lines[1].endswith("[2072.794000, 2072.795000]")
         assert lines[4:] == [
             "log Z        -98.903 +- 0.021",
             "information  3.25 nats",

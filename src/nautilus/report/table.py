@@ -32,7 +32,9 @@ def parameter_table(names: Sequence[str], values: FloatArray, level: float) -> T
     """
     rows: list[Row] = []
     for name, numbers in zip(names, values, strict=True):
-        mean, std, median, low, high = (format_value(value, numbers[1]) for value in numbers)
+        # A large sample knows the mean far better than the scatter: one digit more.
+        precision = 0.1 * numbers[1]
+        mean, std, median, low, high = (format_value(value, precision) for value in numbers)
         rows.append((name, mean, std, median, f"[{low}, {high}]"))
     return ("parameter", "mean", "std", "median", f"{100 * level:.4g}% interval"), rows
 
