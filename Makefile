@@ -29,11 +29,11 @@ help:
 	@echo "make format            let the formatter and the safe fixes of the linter do their work"
 	@echo "make clean             remove the environment and all that was built"
 
+# Groups of dependencies need pip 25.1.
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "$(PYTHON) is older than 3.11; use make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	# Groups of dependencies need pip 25.1.
 	$(PIP) install --quiet --upgrade "pip>=25.1"
 	$(PIP) install --quiet --editable ".[plot]"
 	touch $@
