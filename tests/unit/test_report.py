@@ -99,7 +99,16 @@ def terminal(request, monkeypatch):
             stack.callback(os.close, ours)
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             stream = stack.enter_context(os.fdopen(theirs, "w", encoding="utf-8"))
-            return stream, lambda: os.read(ours, 100_000).decode().replace("\r\n", "\n")
+
+            def received():
+                # What was written arrives in pieces: read up to a mark of our own.
+                os.write(theirs, b"\x04")
+                arrived = b""
+                while not arrived.endswith(b"\x04"):
+                    arrived += os.read(ours, 4096)
+                return arrived[:-1].decode().replace("\r\n", "\n")
+
+            return stream, received
 
         yield fake if request.param == "fake" else pseudo
 
