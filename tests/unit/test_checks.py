@@ -72,11 +72,20 @@ def test_one_missed_mode_among_good_runs_is_found(seed: int) -> None:
     assert not checks.worst(estimates, errors, TRUTH).passed
 
 
-def test_pooled_ratio_blames_overconfidence_only(seed: int) -> None:
+def test_pooled_ratio_blames_errors_that_are_too_small_or_too_large(seed: int) -> None:
     values = np.random.default_rng(seed).standard_normal(400)
-    assert checks.pooled_ratio(values).passed
-    assert not checks.pooled_ratio(1.4 * values).passed
-    assert not checks.pooled_ratio(0.7 * values).passed
+    assert checks.pooled_ratio(values, 1e-3).passed
+    assert checks.pooled_ratio(values, 1e-3).bound == checks.POOLED_RANGE
+    assert not checks.pooled_ratio(1.4 * values, 1e-3).passed
+    assert not checks.pooled_ratio(0.7 * values, 1e-3).passed
+
+
+def test_pooled_ratio_of_few_runs_is_allowed_to_scatter_more(seed: int) -> None:
+    values = np.array([0.1, -0.5, 0.6])
+    assert checks.pooled_ratio(values, 1e-3).passed
+    rng = np.random.default_rng(seed)
+    rate = fails(lambda rng: checks.pooled_ratio(rng.standard_normal(5), RATE), rng)
+    assert abs(rate - RATE) < 5 * np.sqrt(RATE * (1 - RATE) / N_TRIALS)
 
 
 def test_exact_runs_pass_every_check_of_log_z() -> None:
@@ -139,7 +148,7 @@ def judge(rng: np.random.Generator, shift: float = 0.0) -> tuple[bool, bool, boo
         "averages",
         np.array([s.values for s in summaries]),
         np.array([s.errors for s in summaries]),
-        summaries[0].truths,
+        marginals.exact_averages(runs[0][0]),
         RATE,
     )
     shapes = checks.uniformity(
@@ -195,7 +204,8 @@ def test_distance_of_equal_weights_is_that_of_kolmogorov(seed: int) -> None:
 def test_summary_without_known_moments_is_empty() -> None:
     problem = problems.Problem("unknown", 1, problems.unit_prior, 0.0, "nothing known")
     summary = marginals.summarise(np.full((3, 1), 0.5), np.zeros(3), problem)
-    assert summary.values.shape == summary.truths.shape == summary.sizes.shape == (0,)
+    assert summary.values.shape == summary.sizes.shape == (0,)
+    assert marginals.exact_averages(problem).shape == (0,)
 
 
 def test_rates_are_split_so_that_the_family_keeps_the_whole() -> None:
@@ -210,7 +220,7 @@ def test_rates_are_split_so_that_the_family_keeps_the_whole() -> None:
         (lambda: checks.split_rate(0.1, 0), "n_checks=0: pass"),
         (lambda: checks.bias(np.zeros(1), 0.0, 0.1), "at least 2"),
         (lambda: checks.worst(np.zeros(2), np.ones(3), 0.0), "same number"),
-        (lambda: checks.pooled_ratio(np.zeros(0)), "at least 1"),
+        (lambda: checks.pooled_ratio(np.zeros(0), 0.1), "at least 1"),
     ],
 )
 def test_checks_without_meaning_are_refused(call: Callable[[], object], message: str) -> None:

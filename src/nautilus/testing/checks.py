@@ -98,6 +98,12 @@ def bias(estimates: FloatArray, truth: float, rate: float, cap: float = CAP) -> 
     return Finding("bias", mean, (-bound, bound), text)
 
 
+def _ratio_bounds(n_runs: int, rate: float) -> tuple[float, float]:
+    low = stats.chi2.ppf(0.5 * rate, n_runs)
+    high = stats.chi2.isf(0.5 * rate, n_runs)
+    return float(np.sqrt(low / n_runs)), float(np.sqrt(high / n_runs))
+
+
 def scatter(estimates: FloatArray, errors: FloatArray, truth: float, rate: float) -> Finding:
     """Check that the scatter about the truth is as large as the quoted errors say.
 
@@ -122,9 +128,9 @@ def scatter(estimates: FloatArray, errors: FloatArray, truth: float, rate: float
     if n == 0:
         return Finding("scatter", 1.0, (1.0, 1.0), "every run exact")
     ratio = float(np.sqrt(np.mean(values**2)))
-    low, high = np.sqrt(stats.chi2.ppf([0.5 * rate, 1.0 - 0.5 * rate], n) / n)
+    low, high = _ratio_bounds(n, rate)
     text = f"scatter / quoted error {ratio:.2f}, allowed {low:.2f} to {high:.2f}"
-    return Finding("scatter", ratio, (float(low), float(high)), text)
+    return Finding("scatter", ratio, (low, high), text)
 
 
 def worst(estimates: FloatArray, errors: FloatArray, truth: float, limit: float = WORST) -> Finding:
@@ -152,27 +158,29 @@ def worst(estimates: FloatArray, errors: FloatArray, truth: float, limit: float 
     return Finding("worst", largest, (0.0, limit), text)
 
 
-def pooled_ratio(all_pulls: FloatArray, allowed: tuple[float, float] = POOLED_RANGE) -> Finding:
+def pooled_ratio(all_pulls: FloatArray, rate: float) -> Finding:
     """Check scatter against quoted errors over all problems together.
 
     Parameters
     ----------
     all_pulls
         Pulls of all runs of all problems, shape (n,), see `pulls`.
-    allowed
-        Smallest and largest ratio that passes.
+    rate
+        Largest false-alarm rate.
 
     Returns
     -------
     finding
-        Statistic: the root mean square pull. For n right runs its standard deviation is
-        1 / sqrt(2 n), so that with n = 400 the default range is 5 standard deviations wide or
-        more on either side.
+        Statistic: the root mean square pull. Bound: `POOLED_RANGE`, or the chi-square bounds of
+        `scatter` where few runs make these wider. For n right runs the standard deviation of
+        the ratio is 1 / sqrt(2 n): with n = 400 the range is more than 5 of them on either side.
     """
     same_length(1, pulls=all_pulls)
     ratio = float(np.sqrt(np.mean(all_pulls**2)))
-    text = f"pooled scatter / quoted error {ratio:.3f}, allowed {allowed[0]:g} to {allowed[1]:g}"
-    return Finding("pooled ratio", ratio, allowed, text)
+    bounds = _ratio_bounds(len(all_pulls), rate)
+    low, high = min(POOLED_RANGE[0], bounds[0]), max(POOLED_RANGE[1], bounds[1])
+    text = f"pooled scatter / quoted error {ratio:.3f}, allowed {low:.2f} to {high:.2f}"
+    return Finding("pooled ratio", ratio, (low, high), text)
 
 
 def agreement(first: FloatArray, second: FloatArray, rate: float, cap: float = CAP) -> Finding:

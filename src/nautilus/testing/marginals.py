@@ -23,9 +23,7 @@ class Summary:
     Attributes
     ----------
     values, errors
-        Estimates of `truths` and their standard errors, shape (k,).
-    truths
-        Exact averages, shape (k,).
+        Estimates of the averages of `exact_averages` and their standard errors, shape (k,).
     distances, sizes
         Largest distance of each known marginal distribution function from the exact one, and
         the effective number of points behind it, shape (m,).
@@ -33,7 +31,6 @@ class Summary:
 
     values: FloatArray
     errors: FloatArray
-    truths: FloatArray
     distances: FloatArray
     sizes: FloatArray
 
@@ -106,18 +103,24 @@ def summarise(points: FloatArray, log_weights: FloatArray, problem: Problem) -> 
     """
     weights = np.exp(log_weights - log_weights.max())
     weights /= weights.sum()
-    functions, truths = [np.empty((len(points), 0))], [np.empty(0)]
+    functions = [np.empty((len(points), 0))]
     if problem.mean is not None and problem.variance is not None:
         functions += [points, (points - problem.mean) ** 2]
-        truths += [problem.mean, problem.variance]
     pairs = np.empty((0, 2))
     if problem.marginals:
         uniforms = _uniforms(points, problem.marginals)
         functions += [(u[:, None] < LEVELS).astype(np.float64) for u in uniforms]
-        truths += [LEVELS] * len(uniforms)
         pairs = np.array([distance(u, weights) for u in uniforms])
     values, errors = average(np.concatenate(functions, axis=1), weights)
-    return Summary(values, errors, np.concatenate(truths), pairs[:, 0], pairs[:, 1])
+    return Summary(values, errors, pairs[:, 0], pairs[:, 1])
+
+
+def exact_averages(problem: Problem) -> FloatArray:
+    """Return the exact values, shape (k,), of the averages of `summarise`."""
+    truths = [np.empty(0)]
+    if problem.mean is not None and problem.variance is not None:
+        truths += [problem.mean, problem.variance]
+    return np.concatenate(truths + [LEVELS] * len(problem.marginals))
 
 
 def _uniforms(points: FloatArray, marginals: Mapping[int, Function]) -> list[FloatArray]:
