@@ -182,7 +182,7 @@ def _of_number(pool: Any, threads_per_worker: int | None) -> ExecutorHandle:
 
     def make() -> Executor:
         executor: Executor = loky.ProcessPoolExecutor(
-            max_workers=n_workers, initializer=worker.ignore_interrupts, env=env
+            max_workers=n_workers, initializer=worker.start, initargs=(os.getpid(),), env=env
         )
         return executor
 

@@ -93,7 +93,11 @@ def _entries(blobs: Sequence[object]) -> dict[str, object]:
                 "strings"
             )
         return dict(blobs[0])
-    return {f"blob_{i}": value for i, value in enumerate(blobs)}
+    return {_nameless(i): value for i, value in enumerate(blobs)}
+
+
+def _nameless(i: int) -> str:
+    return f"blob_{i}"
 
 
 def is_named(blobs: Sequence[object]) -> bool:
@@ -121,8 +125,7 @@ def columns_of_rows(rows: Sequence[Sequence[object]]) -> Columns:
         entries = _entries(row)
         if entries.keys() != first.keys():
             raise BlobError(
-                f"the likelihood returned the blobs {list(entries) or 'none'} after "
-                f"{list(first) or 'none'} for another point",
+                f"got the blobs {list(entries) or 'none'} after {list(first) or 'none'}",
                 i,
             )
         for name, value in entries.items():
@@ -195,8 +198,8 @@ def pack(layout: BlobLayout, columns: Columns) -> BlobArray | None:
         If number, names, shapes or types of the blobs differ from the layout.
     """
     names = [field.name for field in layout.fields]
-    keys = names if layout.named else list(columns)
-    if len(columns) != len(names) or set(keys) != set(columns):
+    keys = names if layout.named else [_nameless(i) for i in range(len(names))]
+    if set(keys) != set(columns):
         raise BlobError(f"got the blobs {list(columns) or 'none'}")
     if not columns:
         return None

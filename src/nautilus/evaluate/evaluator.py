@@ -224,19 +224,28 @@ class Evaluator:
         with Flight[Chunk](self._handle, describe) as flight:
             flight.fill(take, self._rule.n_ahead)
             while not flight.is_empty:
-                failures = []
-                for chunk, future in flight.collect():
-                    answer = _answer(future)
-                    if isinstance(answer, worker.Missing):
-                        cutter.put_back(chunk)
-                        continue
-                    self._counts = self._counts.plus(answer)
-                    self._rule = self._rule.measured(answer.seconds, answer.n_calls)
-                    yield chunk, answer
-                    failures += [answer.failure] if answer.failure else []
+                results = self._landed(flight.collect(), cutter)
+                yield from results
+                failures = [result.failure for _, result in results if result.failure]
                 if failures:
+                    yield from self._landed(flight.drain(), cutter)
                     raise _error_of(failures[0], prefix)
                 flight.fill(take, self._rule.n_ahead)
+
+    def _landed(
+        self, finished: list[tuple[Chunk, Future[Any]]], cutter: Cutter
+    ) -> list[tuple[Chunk, ChunkResult]]:
+        """Count results; chunks whose worker misses the likelihood go back to the cutter."""
+        results = []
+        for chunk, future in finished:
+            answer = _answer(future)
+            if isinstance(answer, worker.Missing):
+                cutter.put_back(chunk)
+                continue
+            self._counts = self._counts.plus(answer)
+            self._rule = self._rule.measured(answer.seconds, answer.n_calls)
+            results.append((chunk, answer))
+        return results
 
     def _job(self, chunk: Chunk, points: FloatArray, is_test: bool) -> Job[Chunk]:
         task = worker.ChunkTask(

@@ -24,6 +24,10 @@ POLL_SECONDS = 0.5
 """How often a pool is asked whether its workers live."""
 
 
+GRACE_SECONDS = 1.0
+"""How long calls under way may go on when no more are wanted."""
+
+
 @dataclass(frozen=True)
 class Job(Generic[Key]):
     """A call, with whatever tells its caller which one it is."""
@@ -35,7 +39,10 @@ class Job(Generic[Key]):
 
 
 class Flight(Generic[Key]):
-    """Calls under way; leaving the context cancels what has not started.
+    """Calls under way.
+
+    Leaving the context cancels what has not started. What has may finish within a moment; if it
+    does not, it is ended if the pool is ours.
 
     Parameters
     ----------
@@ -55,13 +62,12 @@ class Flight(Generic[Key]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for future in self._running:
-            future.cancel()
-        self._running.clear()
-        # After an interrupt nobody should have to wait for calls that are under way.
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
+    def __exit__(self, *_: object) -> None:
+        self._settle()
+        # Nobody will ask for these calls; they would only keep workers and the user waiting.
+        if not all(future.done() for future in self._running):
             self._handle.discard()
+        self._running.clear()
 
     @property
     def is_empty(self) -> bool:
@@ -109,6 +115,16 @@ class Flight(Generic[Key]):
         if self._error is not None and not finished:
             raise self._error
         return finished
+
+    def drain(self) -> list[tuple[Key, Future[Any]]]:
+        """Cancel what has not started and return what is finished soon."""
+        self._settle()
+        futures = [f for f in self._running if f.done() and not f.cancelled()]
+        return [done for future in futures if (done := self._land(future)) is not None]
+
+    def _settle(self) -> None:
+        waiting = [future for future in self._running if not future.cancel()]
+        wait(waiting, GRACE_SECONDS)
 
     def _launch(self, job: Job[Key]) -> None:
         executor = self._handle.executor

@@ -5,12 +5,14 @@ holds the object itself under the same key: serial calls, threads and forked pro
 and nothing is pickled for them.
 """
 
+import multiprocessing
 import os
 import pickle
 import platform
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -28,6 +30,10 @@ from nautilus.evaluate.likelihood import Likelihood
 
 N_KEPT = 8
 """Likelihoods that a worker keeps, so that a long-lived pool does not fill up with old ones."""
+
+
+FOLLOW_SECONDS = 1.0
+"""How often a process of our own pools looks whether its owner is still there."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +192,19 @@ def call(work: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
     return function(*arguments)
 
 
-def ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that owns the pool, which closes its workers."""
+def start(owner: int) -> None:
+    """Prepare a process of a pool of our own, whose owner has the process number `owner`."""
+    # Ctrl-C reaches all processes of a terminal; the owner of the pool decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, args=(owner,), daemon=True, name="nautilus-follow").start()
+
+
+def _follow(owner: int) -> None:
+    """End this process when its owner is gone, even if it was killed and could not say so."""
+    parent = multiprocessing.parent_process()
+    if sys.platform == "win32" and parent is not None:
+        parent.join()
+    else:
+        while os.getppid() == owner:
+            time.sleep(FOLLOW_SECONDS)
+    os._exit(1)
