@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from nautilus._types import BlobArray, FloatArray
+from nautilus.errors import BackendError, LikelihoodError, PriorError
 from nautilus.evaluate.blobs import BlobError, BlobLayout
 from nautilus.evaluate.parameters import row_of
 
@@ -156,3 +157,22 @@ def prior_failure(points: FloatArray, error: Exception) -> Failure:
         "".join(traceback.format_exception(error)),
         error,
     )
+
+
+def error_of(failure: Failure, prefix: str) -> Exception:
+    """Return the error that the user sees."""
+    message = prefix + failure.message
+    error: Exception
+    if failure.origin == "likelihood":
+        error = LikelihoodError(
+            message,
+            parameters=failure.parameters,
+            point=failure.point,
+            remote_traceback=failure.remote_traceback,
+        )
+    else:
+        error = (PriorError if failure.origin == "prior" else BackendError)(message)
+    error.__cause__ = failure.exception
+    if failure.exception is None and failure.remote_traceback:
+        error.add_note(f"In the worker:\n{failure.remote_traceback}")
+    return error

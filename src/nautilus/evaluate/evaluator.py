@@ -12,9 +12,9 @@ import cloudpickle  # type: ignore[import-untyped]
 import numpy as np
 
 from nautilus._types import BlobArray, FloatArray, IntArray
-from nautilus.errors import BackendError, LikelihoodError, PriorError, SettingsError
+from nautilus.errors import BackendError, SettingsError
 from nautilus.evaluate import worker
-from nautilus.evaluate.answers import Failure
+from nautilus.evaluate.answers import error_of
 from nautilus.evaluate.backends import as_executor
 from nautilus.evaluate.blobs import BlobLayout
 from nautilus.evaluate.calls import ChunkResult
@@ -229,7 +229,7 @@ class Evaluator:
                 failures = [result.failure for _, result in results if result.failure]
                 if failures:
                     yield from self._landed(flight.drain(), cutter)
-                    raise _error_of(failures[0], prefix)
+                    raise error_of(failures[0], prefix)
                 flight.fill(take, self._rule.n_ahead)
 
     def _landed(
@@ -293,21 +293,3 @@ def _answer(future: Future[Any]) -> ChunkResult | worker.Missing:
             "package installed, in the same version, where the workers run?"
         ) from error
     return answer
-
-
-def _error_of(failure: Failure, prefix: str) -> Exception:
-    message = prefix + failure.message
-    error: Exception
-    if failure.origin == "likelihood":
-        error = LikelihoodError(
-            message,
-            parameters=failure.parameters,
-            point=failure.point,
-            remote_traceback=failure.remote_traceback,
-        )
-    else:
-        error = (PriorError if failure.origin == "prior" else BackendError)(message)
-    error.__cause__ = failure.exception
-    if failure.exception is None and failure.remote_traceback:
-        error.add_note(f"In the worker:\n{failure.remote_traceback}")
-    return error
