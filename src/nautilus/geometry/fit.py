@@ -1,0 +1,200 @@
+"""Fit a mixture of normal densities to weighted points, choosing how many it needs."""
+
+import numpy as np
+from scipy.special import logsumexp
+
+from nautilus._types import FloatArray
+from nautilus.geometry.mixture import Mixture
+
+N_POLISH = 12
+N_SPLIT = 8
+RELATIVE_FLOOR = 1e-12
+"""Smallest eigenvalue of a covariance relative to its largest, against rounding."""
+
+
+def moments(points: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return weighted mean (d,) and covariance (d, d)."""
+    share = weights / weights.sum()
+    mean = share @ points
+    centred = points - mean
+    return mean, (centred * share[:, None]).T @ centred
+
+
+def safe_cholesky(covariance: FloatArray) -> FloatArray:
+    """Return the lower Cholesky factor after lifting vanishing eigenvalues."""
+    scale = np.sqrt(np.maximum(np.diagonal(covariance), np.finfo(float).tiny))
+    correlation = covariance / np.outer(scale, scale)
+    values, vectors = np.linalg.eigh(correlation)
+    lifted = np.maximum(values, max(values.max(), 1.0) * RELATIVE_FLOOR)
+    factor = np.linalg.cholesky((vectors * lifted) @ vectors.T)
+    return np.asarray(scale[:, None] * factor)
+
+
+def fit_mixture(
+    points: FloatArray, weights: FloatArray, n_effective: float, n_max: int = 16, n_min: float = 0.0
+) -> Mixture:
+    """Fit by expectation maximisation; components are split while that pays.
+
+    A component is cut across each of its longest axes and the two halves are
+    refined; the cut stays if the Bayesian information criterion (Schwarz 1978)
+    improves. There is no randomness.
+
+    Parameters
+    ----------
+    points
+        Shape (n, d).
+    weights
+        Non-negative, shape (n,).
+    n_effective
+        The number of independent points that the weights are worth; it enters
+        the criterion.
+    n_max
+        Most components.
+    n_min
+        Fewest effective points per component.
+
+    Returns
+    -------
+    Mixture
+        Of normal densities.
+    """
+    d = points.shape[1]
+    share = weights / weights.sum()
+    n_min = max(n_min, 2.0 * (d + 1))
+    penalty = 0.5 * (1 + d + d * (d + 1) / 2) * np.log(max(n_effective, 2.0)) / n_effective
+    mixture = _from_responsibilities(points, np.ones((len(points), 1)), share, n_effective)
+    closed: set[bytes] = set()
+    while mixture.n_components < n_max:
+        candidate = _best_split(points, share, mixture, n_effective, n_min, penalty, closed)
+        if candidate is None:
+            break
+        mixture = candidate
+    return mixture
+
+
+def _best_split(
+    points: FloatArray,
+    share: FloatArray,
+    mixture: Mixture,
+    n_effective: float,
+    n_min: float,
+    penalty: float,
+    closed: set[bytes],
+) -> Mixture | None:
+    """Split the first component, heaviest first, whose split improves the criterion."""
+    responsibilities = mixture.responsibilities(points)
+    for k in np.argsort(-mixture.log_shares, kind="stable"):
+        key = mixture.means[k].tobytes()
+        mass = share * responsibilities[:, k]
+        if key in closed or mass.sum() * n_effective < 2 * n_min:
+            continue
+        halves = _split(points, mass / mass.sum(), mixture, int(k), n_effective * mass.sum(), n_min)
+        if halves is not None:
+            trial = _replace(mixture, int(k), halves)
+            trial = _polish(points, share, trial, n_effective, N_POLISH)
+            gain = _score(points, share, trial) - _score(points, share, mixture)
+            if gain > penalty and np.exp(trial.log_shares.min()) * n_effective >= n_min:
+                return trial
+        closed.add(key)
+    return None
+
+
+def _split(
+    points: FloatArray,
+    mass: FloatArray,
+    mixture: Mixture,
+    k: int,
+    n_effective: float,
+    n_min: float,
+) -> Mixture | None:
+    """Cut component k in two along the axis where two halves describe it best."""
+    mine = mass > mass.max() * 1e-6
+    points, mass = points[mine], mass[mine] / mass[mine].sum()
+    cholesky = mixture.cholesky[k]
+    white = np.linalg.solve(cholesky, (points - mixture.means[k]).T).T
+    white = _interesting_axes(white, mass)
+    best: Mixture | None = None
+    best_score = -np.inf
+    for axis in range(white.shape[1]):
+        side = (white[:, axis] > _weighted_median(white[:, axis], mass)).astype(float)
+        trial = _from_responsibilities(
+            points, np.column_stack([1 - side, side]), mass, n_effective
+        )
+        trial = _polish(points, mass, trial, n_effective, N_SPLIT)
+        score = _score(points, mass, trial)
+        enough = np.exp(trial.log_shares.min()) * n_effective >= n_min
+        if enough and score > best_score:
+            best, best_score = trial, score
+    return best
+
+
+def _interesting_axes(white: FloatArray, mass: FloatArray, n_axes: int = 3) -> FloatArray:
+    """Project whitened points on the directions that look least normal.
+
+    The matrix E[|x|^2 x x^T] is (d + 2) times the identity for a normal density
+    (fourth-order blind identification, Cardoso 1989): its extreme eigenvectors
+    point along clusters (small kurtosis) and along tails (large).
+    """
+    d = white.shape[1]
+    norm = np.einsum("ij,ij->i", white, white)
+    fourth = (white * (mass * norm)[:, None]).T @ white
+    values, vectors = np.linalg.eigh(fourth)
+    order = np.argsort(-np.abs(values - (d + 2)), kind="stable")
+    return np.asarray(white @ vectors[:, order[:n_axes]])
+
+
+def _weighted_median(values: FloatArray, mass: FloatArray) -> float:
+    order = np.argsort(values, kind="stable")
+    cumulative = np.cumsum(mass[order])
+    return float(values[order[np.searchsorted(cumulative, 0.5 * cumulative[-1])]])
+
+
+def _replace(mixture: Mixture, k: int, halves: Mixture) -> Mixture:
+    keep = np.arange(mixture.n_components) != k
+    return Mixture(
+        np.concatenate([mixture.log_shares[keep], mixture.log_shares[k] + halves.log_shares]),
+        np.concatenate([mixture.means[keep], halves.means]),
+        np.concatenate([mixture.cholesky[keep], halves.cholesky]),
+        np.concatenate([mixture.dof[keep], halves.dof]),
+    )
+
+
+def _polish(
+    points: FloatArray, share: FloatArray, mixture: Mixture, n_effective: float, n_rounds: int
+) -> Mixture:
+    for _ in range(n_rounds):
+        mixture = _from_responsibilities(
+            points, mixture.responsibilities(points), share, n_effective
+        )
+    return mixture
+
+
+def _score(points: FloatArray, share: FloatArray, mixture: Mixture) -> float:
+    return float(share @ mixture.log_density(points))
+
+
+def _from_responsibilities(
+    points: FloatArray, responsibilities: FloatArray, share: FloatArray, n_effective: float
+) -> Mixture:
+    """One maximisation step; few points borrow from the pooled covariance."""
+    d = points.shape[1]
+    mass = share[:, None] * responsibilities
+    totals = np.maximum(mass.sum(axis=0), np.finfo(float).tiny)
+    n_components = len(totals)
+    means = np.empty((n_components, d))
+    covariances = np.empty((n_components, d, d))
+    for k in range(n_components):
+        means[k] = mass[:, k] @ points / totals[k]
+        centred = points - means[k]
+        covariances[k] = (centred * (mass[:, k] / totals[k])[:, None]).T @ centred
+    pooled = np.einsum("k,kij->ij", totals / totals.sum(), covariances)
+    borrowed = 0.1 * (d + 1)
+    own = (totals / totals.sum()) * n_effective
+    blend = own / (own + borrowed)
+    covariances = (
+        blend[:, None, None] * covariances + (1 - blend)[:, None, None] * pooled
+    )
+    cholesky = np.stack([safe_cholesky(c) for c in covariances])
+    log_shares = np.log(totals)
+    log_shares -= logsumexp(log_shares)
+    return Mixture(log_shares, means, cholesky, np.full(n_components, np.inf))

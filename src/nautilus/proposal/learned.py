@@ -1,0 +1,104 @@
+"""A base density, thinned by the emulated target: an exactly known density."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nautilus._types import FloatArray
+from nautilus.emulator.emulator import Emulator
+from nautilus.geometry.coordinates import Coordinates, log_prior_density
+from nautilus.geometry.mixture import Mixture
+from nautilus.proposal.base import BLOCK
+from nautilus.proposal.target import CappedTarget
+
+CHUNK = 4096
+"""Trials per chunk, a multiple of the block of the arithmetic."""
+
+
+@dataclass(frozen=True)
+class LearnedProposal:
+    """The density min(b(x), T(x) / c) / A of a base b and an emulated target T.
+
+    Points of the base are accepted with probability ``a = min(1, T / (c b))``, so
+    the density is ``b a / A`` with ``A`` the mean of ``a`` over the base, whatever
+    the emulator says.
+
+    Parameters
+    ----------
+    coordinates
+        The map from the cube to the space in which the base lives.
+    base
+        Mixture in that space.
+    emulator
+        Predicts log L.
+    target
+        Turns predicted log L into the target.
+    log_ceiling
+        Logarithm of c.
+    log_norm
+        Logarithm of A.
+    log_norm_error
+        Relative standard error of A.
+    """
+
+    coordinates: Coordinates
+    base: Mixture
+    emulator: Emulator
+    target: CappedTarget
+    log_ceiling: float
+    log_norm: float
+    log_norm_error: float
+
+    def chunk(self, rng: np.random.Generator) -> FloatArray:
+        """Return the accepted points among 4096 trials, shape (m, d)."""
+        points, space = draw_base(self.base, self.coordinates, CHUNK, rng)
+        log_accept = self._log_accept(points, space)[1]
+        return points[np.log(rng.random(len(points))) < log_accept]
+
+    def acceptance(self, rng: np.random.Generator) -> FloatArray:
+        """Return the acceptance probabilities of 4096 trials; zero outside the cube."""
+        points, space = draw_base(self.base, self.coordinates, CHUNK, rng)
+        accept = np.zeros(CHUNK)
+        accept[: len(points)] = np.exp(self._log_accept(points, space)[1])
+        return accept
+
+    def log_density(self, points: FloatArray) -> FloatArray:
+        """Return the exact log density given A, shape (n,)."""
+        out = np.empty(len(points))
+        for start in range(0, len(points), BLOCK):
+            block = points[start : start + BLOCK]
+            padded = np.concatenate([block, np.full((BLOCK - len(block), block.shape[1]), 0.5)])
+            log_base, log_accept = self._log_accept(padded, self.coordinates.to_space(padded))
+            out[start : start + BLOCK] = (log_base + log_accept)[: len(block)]
+        return out - self.log_norm
+
+    def _log_accept(self, points: FloatArray, space: FloatArray) -> tuple[FloatArray, FloatArray]:
+        log_base = np.empty(len(points))
+        log_target = np.empty(len(points))
+        for start in range(0, len(points), BLOCK):
+            rows = slice(start, start + BLOCK)
+            log_base[rows] = base_log_density(self.base, space[rows])
+            log_target[rows] = self.target.log_value(
+                self.emulator.log_likelihood(points[rows], space[rows])
+            )
+        return log_base, np.minimum(0.0, log_target - self.log_ceiling - log_base)
+
+
+def base_log_density(base: Mixture, space: FloatArray) -> FloatArray:
+    """Return the log density in the cube of a mixture given in the whole space."""
+    return np.asarray(base.log_density(space) - log_prior_density(space))
+
+
+def draw_base(
+    base: Mixture, coordinates: Coordinates, n: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Draw from the base; points that round to a wall of the cube are dropped.
+
+    The space coordinates are computed back from the points, so that a density is
+    a function of the point alone.
+    """
+    points = coordinates.to_cube(base.draw(n, rng))
+    points = points[((points > 0) & (points < 1)).all(axis=1)]
+    space = coordinates.to_space(points)
+    inside = np.isfinite(space).all(axis=1)
+    return points[inside], space[inside]

@@ -1,0 +1,31 @@
+"""The functions of log L that proposals imitate."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nautilus._types import FloatArray
+
+
+@dataclass(frozen=True)
+class CappedTarget:
+    """The likelihood capped at a level, with more weight inside the contour.
+
+    Parameters
+    ----------
+    log_level
+        Natural logarithm of the cap; infinity for the posterior.
+    log_boost
+        Logarithm of the factor on points whose likelihood exceeds the cap.
+    temper
+        Share of ``min(L, level)`` raised to the power `power`, normalised to
+        one at the reference, that is mixed in to soften the far tails.
+    """
+
+    log_level: float
+    log_boost: float = 0.0
+
+    def log_value(self, log_l: FloatArray) -> FloatArray:
+        """Return log of the target for log L, shape (n,)."""
+        capped = np.minimum(log_l, self.log_level)
+        return np.asarray(np.where(log_l > self.log_level, capped + self.log_boost, capped))

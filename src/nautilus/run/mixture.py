@@ -1,0 +1,42 @@
+"""Shares of proposals in stages, and the densities that follow from them."""
+
+import numpy as np
+
+from nautilus._types import FloatArray
+from nautilus.run.state import Ledger, Stage
+
+
+def shares(stages: tuple[Stage, ...], n_proposals: int) -> FloatArray:
+    """Return a_tk, the share of proposal k in stage t, shape (T, K)."""
+    out = np.zeros((len(stages), n_proposals))
+    for t, stage in enumerate(stages):
+        out[t, : len(stage.counts)] = stage.counts / stage.n_points
+    return out
+
+
+def stage_log_densities(log_q: FloatArray, stages: tuple[Stage, ...]) -> FloatArray:
+    """Return log m_t(x_i) = log sum_k a_tk q_k(x_i) for all points and stages, shape (N, T)."""
+    peak = log_q.max(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        return np.asarray(
+            np.log(np.exp(log_q - peak) @ shares(stages, log_q.shape[1]).T) + peak
+        )
+
+
+def history_log_density(log_q: FloatArray, stages: tuple[Stage, ...]) -> FloatArray:
+    """Return log g(x_i), the mixture of all proposals as used so far, shape (N,).
+
+    For decisions only: it flatters proposals that were fitted to these points.
+    """
+    counts = np.zeros(log_q.shape[1])
+    for stage in stages:
+        counts[: len(stage.counts)] += stage.counts
+    used = np.flatnonzero(counts)
+    peak = log_q[:, used].max(axis=1, keepdims=True)
+    total = np.exp(log_q[:, used] - peak) @ (counts[used] / counts.sum())
+    return np.asarray(np.log(total) + peak[:, 0])
+
+
+def own_log_density(stage_log_density: FloatArray, ledger: Ledger) -> FloatArray:
+    """Pick for each point the density of its own stage, shape (N,)."""
+    return stage_log_density[np.arange(ledger.n_points), ledger.stage_of_point]

@@ -1,0 +1,131 @@
+"""The values that a run consists of; nothing here is ever changed in place."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from nautilus._types import BlobArray, FloatArray, IntArray
+from nautilus.proposal.base import Proposal
+
+
+class Phase(StrEnum):
+    """What points were drawn for; decided before they are drawn."""
+
+    EXPLORATION = "exploration"
+    SAMPLING = "sampling"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Points drawn from one mixture that was fixed before.
+
+    Parameters
+    ----------
+    phase
+        What the points were drawn for.
+    counts
+        How many points came from each proposal, shape (number of proposals at
+        that time,). The first entry, that of the unit cube, is positive.
+    """
+
+    phase: Phase
+    counts: IntArray
+
+    @property
+    def n_points(self) -> int:
+        """Number of points of the complete stage."""
+        return int(self.counts.sum())
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Every evaluation of every complete stage, in the order of stages.
+
+    Parameters
+    ----------
+    points
+        Unit cube, shape (N, d).
+    log_l
+        Log-likelihood, shape (N,); minus infinity is legal.
+    blobs
+        What the likelihood returned besides, one entry per point, or None.
+    stages
+        The complete stages; their sizes sum to N.
+    """
+
+    points: FloatArray
+    log_l: FloatArray
+    blobs: BlobArray | None
+    stages: tuple[Stage, ...]
+
+    @property
+    def n_points(self) -> int:
+        """Number of evaluations N."""
+        return len(self.log_l)
+
+    @property
+    def stage_of_point(self) -> IntArray:
+        """Number of the stage of each point, shape (N,)."""
+        return np.repeat(
+            np.arange(len(self.stages)), [stage.n_points for stage in self.stages]
+        )
+
+    @property
+    def proposal_of_point(self) -> IntArray:
+        """Number of the proposal that each point was drawn from, shape (N,)."""
+        pieces = [np.repeat(np.arange(len(s.counts)), s.counts) for s in self.stages]
+        return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
+
+    def append(
+        self, stage: Stage, points: FloatArray, log_l: FloatArray, blobs: BlobArray | None
+    ) -> "Ledger":
+        """Return a ledger with one more complete stage."""
+        if blobs is None:
+            joined = None
+        else:
+            joined = blobs if self.blobs is None else np.concatenate([self.blobs, blobs])
+        return Ledger(
+            np.concatenate([self.points, points]),
+            np.concatenate([self.log_l, log_l]),
+            joined,
+            (*self.stages, stage),
+        )
+
+
+def empty_ledger(n_dim: int) -> Ledger:
+    """Return the ledger of a run that has not begun."""
+    return Ledger(np.empty((0, n_dim)), np.empty(0), None, ())
+
+
+@dataclass(frozen=True)
+class DensityTable:
+    """Log density of every proposal at every point, shape (N, K).
+
+    It follows from ledger and proposals and is kept only to save time.
+    """
+
+    log_q: FloatArray
+
+    def extend(self, ledger: Ledger, proposals: tuple[Proposal, ...]) -> "DensityTable":
+        """Return the table for a longer ledger or more proposals.
+
+        Densities are computed stage by stage, so that the arithmetic never sees
+        another grouping of points, however the run was interrupted.
+        """
+        n_old, k_old = self.log_q.shape
+        table = np.empty((ledger.n_points, len(proposals)))
+        table[:n_old, :k_old] = self.log_q
+        start = 0
+        for stage in ledger.stages:
+            rows = slice(start, start + stage.n_points)
+            for k, proposal in enumerate(proposals):
+                if start >= n_old or k >= k_old:
+                    table[rows, k] = proposal.log_density(ledger.points[rows])
+            start += stage.n_points
+        return DensityTable(table)
+
+
+def empty_table() -> DensityTable:
+    """Return the table of a run that has not begun."""
+    return DensityTable(np.empty((0, 0)))
