@@ -1,5 +1,6 @@
 """Names for the arrays that travel between the rooms; comments give shapes."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,3 +11,6 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 BlobArray = NDArray[Any]
 """One entry per point: a structured array, or an array of shape ``(n, ...)``."""
+
+RunTasks = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], list[Any]]
+"""Runs a function on each tuple of arguments, anywhere, and returns the ordered results."""

@@ -1,13 +1,11 @@
 """An ensemble of networks on top of local quadratics that predicts log L."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from nautilus._streams import stream
-from nautilus._types import FloatArray
+from nautilus._types import FloatArray, RunTasks
 from nautilus.emulator.baseline import Baseline, fit_baseline
 from nautilus.emulator.network import Network, Single, new_network
 from nautilus.emulator.target import LearningScale
@@ -15,9 +13,6 @@ from nautilus.emulator.training import Schedule, train
 from nautilus.geometry.coordinates import Coordinates
 from nautilus.geometry.fit import moments, safe_cholesky
 from nautilus.geometry.mixture import Mixture
-
-RunTasks = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], list[Any]]
-"""Runs a function on each tuple of arguments, anywhere, and returns ordered results."""
 
 COMPRESSION = 3.0
 """Inputs beyond this many standard deviations are compressed logarithmically."""
@@ -134,6 +129,7 @@ class EmulatorSettings:
     schedule: Schedule = Schedule()
     accuracy: float = 0.03
     caution: float = 0.5
+    focus: float = 1.0
 
 
 def fit_emulator(
@@ -181,8 +177,9 @@ def fit_emulator(
     residual = learned - start
     amplitude = float(np.sqrt(np.mean(residual * residual)))
     targets = (residual / amplitude).astype(np.float32)
+    weights = (importance ** (settings.focus / 2)).astype(np.float32)
     tasks = [
-        (inputs, targets, settings.hidden_layers, settings.schedule, (*address, m))
+        (inputs, targets, weights, settings.hidden_layers, settings.schedule, (*address, m))
         for m in range(settings.n_networks)
     ]
     results = run_tasks(train_member, tasks)
@@ -226,9 +223,10 @@ def _with_baseline(
         (), 1.0, frame.ceiling, np.inf, frame.caution,
     )  # fmt: skip
     start, _ = _prepare(trial, opened[held_out], space[held_out])
+    weight = frame.scale.slope(np.maximum(log_l[held_out], -1e300))
     left = learned[held_out] - start
-    spread = learned[held_out] - learned[~held_out].mean()
-    return trial if np.mean(left**2) < 0.5 * np.mean(spread**2) else frame
+    spread = learned[held_out] - np.average(learned[held_out], weights=weight)
+    return trial if np.sum(weight * left**2) < 0.5 * np.sum(weight * spread**2) else frame
 
 
 def _error(residual: FloatArray, held_out: FloatArray, importance: FloatArray) -> float:
@@ -239,6 +237,7 @@ def _error(residual: FloatArray, held_out: FloatArray, importance: FloatArray) -
 def train_member(
     inputs: Single,
     targets: Single,
+    weights: Single,
     hidden_layers: tuple[int, ...],
     schedule: Schedule,
     address: tuple[int, int, int],
@@ -246,7 +245,6 @@ def train_member(
     """Train one member of the ensemble on its own split of the points."""
     rng = stream(address[0], "train", *address[1:])
     kept = rng.random(len(inputs)) >= 0.1
-    weights = np.ones(len(inputs), np.float32)
     network = new_network((inputs.shape[1], *hidden_layers), rng)
     return train(
         network,

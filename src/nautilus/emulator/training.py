@@ -7,6 +7,10 @@ import numpy as np
 from nautilus.emulator.network import Network, Single
 
 
+CHECK = 100
+"""Updates between two looks at the validation error."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How a network is trained.
@@ -15,6 +19,8 @@ class Schedule:
     ----------
     n_epochs
         Passes over the training points.
+    n_updates_max
+        Most updates of the weights, whatever the number of points.
     batch_size
         Points per update.
     learning_rate
@@ -24,9 +30,10 @@ class Schedule:
     """
 
     n_epochs: int = 40
+    n_updates_max: int = 3000
     batch_size: int = 128
-    learning_rate: float = 4e-3
-    decay: float = 1e-3
+    learning_rate: float = 1e-2
+    decay: float = 0.1
 
 
 def train(
@@ -63,25 +70,25 @@ def train(
     first = np.zeros_like(parameters)
     second = np.zeros_like(parameters)
     n = len(inputs)
-    n_batches = max(1, n // schedule.batch_size)
-    n_updates = schedule.n_epochs * n_batches
+    size = min(schedule.batch_size, n)
+    order, start = rng.permutation(n), 0
     best, best_error = network, _error(network, validation)
-    step = 0
-    for epoch in range(schedule.n_epochs):
-        order = rng.permutation(n)
-        for b in range(n_batches):
-            rows = order[b * schedule.batch_size : (b + 1) * schedule.batch_size]
-            current = _unflatten(parameters, shapes)
-            gradient = _gradient(current, inputs[rows], targets[rows], weights[rows])
-            step += 1
-            first += 0.1 * (gradient - first)
-            second += 0.01 * (gradient * gradient - second)
-            rate = schedule.learning_rate * _cycle(step / n_updates)
-            scale = np.float32(rate / (1 - 0.9**step))
-            correction = np.float32(1 / (1 - 0.99**step))
-            parameters -= scale * first / (np.sqrt(second * correction) + np.float32(1e-8))
-            parameters *= np.float32(1 - rate * schedule.decay)
-        if epoch >= schedule.n_epochs // 2 or epoch % 5 == 4:
+    n_updates = int(np.clip(schedule.n_epochs * n / size, CHECK, schedule.n_updates_max))
+    for step in range(1, n_updates + 1):
+        if start + size > n:
+            order, start = rng.permutation(n), 0
+        rows = order[start : start + size]
+        start += size
+        current = _unflatten(parameters, shapes)
+        gradient = _gradient(current, inputs[rows], targets[rows], weights[rows])
+        first += 0.1 * (gradient - first)
+        second += 0.01 * (gradient * gradient - second)
+        rate = schedule.learning_rate * _cycle(step / n_updates)
+        scale = np.float32(rate / (1 - 0.9**step))
+        correction = np.float32(1 / (1 - 0.99**step))
+        parameters -= scale * first / (np.sqrt(second * correction) + np.float32(1e-8))
+        parameters *= np.float32(1 - rate * schedule.decay)
+        if step % CHECK == 0 or step == n_updates:
             current = _unflatten(parameters.copy(), shapes)
             error = _error(current, validation)
             if error < best_error:

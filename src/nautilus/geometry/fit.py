@@ -6,8 +6,9 @@ from scipy.special import logsumexp
 from nautilus._types import FloatArray
 from nautilus.geometry.mixture import Mixture
 
-N_POLISH = 12
-N_SPLIT = 8
+N_POLISH = 8
+N_SPLIT = 6
+N_POINTS_MAX = 3000
 RELATIVE_FLOOR = 1e-12
 """Smallest eigenvalue of a covariance relative to its largest, against rounding."""
 
@@ -28,6 +29,17 @@ def safe_cholesky(covariance: FloatArray) -> FloatArray:
     lifted = np.maximum(values, max(values.max(), 1.0) * RELATIVE_FLOOR)
     factor = np.linalg.cholesky((vectors * lifted) @ vectors.T)
     return np.asarray(scale[:, None] * factor)
+
+
+def thin(points: FloatArray, weights: FloatArray, n_max: int) -> tuple[FloatArray, FloatArray]:
+    """Return at most n_max points, chosen systematically by weight, with their counts."""
+    if len(points) <= n_max:
+        return points, weights
+    cumulative = np.cumsum(weights)
+    marks = (np.arange(n_max) + 0.5) / n_max * cumulative[-1]
+    chosen, counts = np.unique(np.searchsorted(cumulative, marks), return_counts=True)
+    chosen = np.minimum(chosen, len(points) - 1)
+    return points[chosen], counts.astype(float)
 
 
 def fit_mixture(
@@ -58,6 +70,7 @@ def fit_mixture(
     Mixture
         Of normal densities.
     """
+    points, weights = thin(points, weights, int(min(N_POINTS_MAX, 4 * n_effective + 100)))
     d = points.shape[1]
     share = weights / weights.sum()
     n_min = max(n_min, 2.0 * (d + 1))

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nautilus._streams import stream
-from nautilus._types import FloatArray
+from nautilus._types import FloatArray, RunTasks
 from nautilus.emulator.baseline import n_coefficients
-from nautilus.emulator.emulator import Emulator, EmulatorSettings, RunTasks, fit_emulator
+from nautilus.emulator.emulator import Emulator, EmulatorSettings, fit_emulator
 from nautilus.emulator.target import LearningScale
 from nautilus.geometry.coordinates import Coordinates, cut_periodic
 from nautilus.geometry.fit import fit_mixture
@@ -28,6 +28,8 @@ class BuildSettings:
         Periodic dimensions.
     enlarge
         Factor on all lengths of the base.
+    n_points_min
+        Fewest effective points per component of a base.
     n_train_max
         Most training points of an emulator.
     n_components_max
@@ -41,11 +43,13 @@ class BuildSettings:
     emulator: EmulatorSettings = field(default_factory=EmulatorSettings)
     periodic: tuple[int, ...] = ()
     enlarge: float = 1.1
-    n_train_max: int = 6000
-    n_components_max: int = 16
+    n_points_min: int = 0
+    n_train_max: int = 20000
+    n_components_max: int = 12
     norm_error: float = 0.01
-    clipped: float = 0.01
+    clipped: float = 0.02
     n_norm_max: int = 100
+    acceptance_min: float = 0.03
 
 
 def build_proposal(
@@ -73,33 +77,39 @@ def build_proposal(
     run_tasks
         Runs the training of networks and the chunks of the norm elsewhere.
     """
-    log_weights = target.log_value(log_l) - log_g
+    log_tau = target.log_value(log_l)
+    log_weights = log_tau - log_g
     weights = np.exp(log_weights - log_weights.max())
     n_effective = float(weights.sum() ** 2 / (weights**2).sum())
     coordinates = cut_periodic(points, weights, settings.periodic)
     space = coordinates.to_space(points)
     heavy = weights > weights.max() * 1e-9
     first = fit_mixture(
-        space[heavy], weights[heavy], n_effective, settings.n_components_max
+        space[heavy], weights[heavy], n_effective, settings.n_components_max, settings.n_points_min
     )
     emulator = _learn(
-        points, space, log_l, weights, first, target, coordinates, settings, address, run_tasks
+        points, space, log_l, log_g, weights, first, target, coordinates, settings, address, run_tasks
     )
     base = _widen(first, 1.25 * settings.enlarge)
+    log_ceiling = _choose_ceiling(base, space[heavy], log_tau[heavy], weights[heavy], settings)
     for attempt in range(3):
         rng = stream(address[0], "base", address[1], attempt)
         trial, trial_space = draw_base(base, coordinates, 2 * CHUNK, rng)
         log_ratio = _log_ratio(base, emulator, target, trial, trial_space)
-        ratio = np.exp(log_ratio - log_ratio.max())
-        n_worth = float(ratio.sum() ** 2 / (ratio**2).sum())
-        if attempt == 2 or n_worth > 0.25 * len(ratio):
+        log_ceiling = min(log_ceiling, _ceiling_for(log_ratio, settings.acceptance_min))
+        accept = np.exp(np.minimum(log_ratio - log_ceiling, 0.0))
+        n_worth = float(accept.sum() ** 2 / (accept**2).sum())
+        if attempt == 2 or accept.mean() > 0.2:
             break
-        keep = np.flatnonzero(ratio > ratio.max() * 1e-6)[:4000]
+        keep = np.flatnonzero(accept > 1e-6)[:4000]
         refined = fit_mixture(
-            trial_space[keep], ratio[keep], n_worth, settings.n_components_max
+            trial_space[keep], accept[keep], n_worth, settings.n_components_max
         )
-        base = _widen(refined, settings.enlarge)
-    log_ceiling = _choose_ceiling(log_ratio, settings.clipped)
+        wider = combine(
+            [_widen(refined, settings.enlarge), _widen(first, 1.25 * settings.enlarge)], [0.7, 0.3]
+        )
+        new_ceiling = _choose_ceiling(wider, space[heavy], log_tau[heavy], weights[heavy], settings)
+        base, log_ceiling = wider, new_ceiling
     return _normalise(
         LearnedProposal(coordinates, base, emulator, target, log_ceiling, 0.0, 0.0),
         settings, address, run_tasks,
@@ -130,6 +140,7 @@ def _learn(
     points: FloatArray,
     space: FloatArray,
     log_l: FloatArray,
+    log_g: FloatArray,
     weights: FloatArray,
     first: Mixture,
     target: CappedTarget,
@@ -140,13 +151,7 @@ def _learn(
 ) -> Emulator:
     """Choose training points and scale, then fit the emulator."""
     chosen = _training_points(space, first, settings.n_train_max, address)
-    capped = np.minimum(log_l, target.log_level)
-    share = weights / weights.sum()
-    finite = share > 0
-    mean = float(share[finite] @ capped[finite])
-    spread = float(np.sqrt(share[finite] @ (capped[finite] - mean) ** 2))
-    reference = target.log_level if np.isfinite(target.log_level) else mean
-    scale = LearningScale(reference, 3.0 * spread + 1.0)
+    scale = learning_scale(log_l, log_g, weights, target.log_level)
     n_experts = max(1, int(len(chosen) / (2 * n_coefficients(points.shape[1]))))
     gates = first
     if first.n_components > n_experts:
@@ -157,6 +162,30 @@ def _learn(
         points[chosen], space[chosen], log_l[chosen], weights[chosen], coordinates, gates,
         scale, settings.emulator, address, run_tasks,
     )  # fmt: skip
+
+
+def learning_scale(
+    log_l: FloatArray, log_g: FloatArray, weights: FloatArray, log_level: float
+) -> LearningScale:
+    """Return the scale on which differences of log L matter for a target.
+
+    Around a contour of volume V it is the rise of log L to the contour of volume
+    V / 8; for the posterior it is the spread of log L.
+    """
+    share = weights / weights.sum()
+    used = share > 0
+    capped = np.minimum(log_l[used], log_level)
+    mean = float(share[used] @ capped)
+    spread = float(np.sqrt(share[used] @ (capped - mean) ** 2))
+    width = 3.0 * spread + 1.0
+    if not np.isfinite(log_level):
+        return LearningScale(mean, width)
+    order = np.argsort(-log_l, kind="stable")
+    values = log_l[order]
+    volume = np.cumsum(np.exp(np.min(log_g) - log_g[order]))
+    at_level = volume[min(int(np.searchsorted(-values, -log_level)), len(volume) - 1)]
+    inner = values[min(int(np.searchsorted(volume, at_level / 8)), len(values) - 1)]
+    return LearningScale(log_level, max(width, float(inner - log_level)))
 
 
 def _training_points(
@@ -176,13 +205,38 @@ def _training_points(
     return np.sort(np.concatenate([near, far]))
 
 
-def _choose_ceiling(log_ratio: FloatArray, clipped: float) -> float:
-    """Return the smallest log c that cuts off no more than a share of the target."""
-    ordered = np.sort(log_ratio)[::-1]
-    ratio = np.exp(ordered - ordered[0])
-    above = np.cumsum(ratio) - np.arange(1, len(ratio) + 1) * ratio
-    k = int(np.searchsorted(above, clipped * ratio.sum()))
-    return float(ordered[min(k, len(ordered) - 1)])
+def _choose_ceiling(
+    base: Mixture,
+    space: FloatArray,
+    log_tau: FloatArray,
+    weights: FloatArray,
+    settings: BuildSettings,
+) -> float:
+    """Return the smallest log c that cuts off no more than a share of the target.
+
+    Evaluated points decide, not the emulator: where it is wrong far from them,
+    the base limits the harm.
+    """
+    log_ratio = log_tau - base_log_density(base, space)
+    order = np.argsort(-log_ratio, kind="stable")
+    log_ratio, share = log_ratio[order], weights[order] / weights.sum()
+    # mass cut off at c = ratio_k: sum over larger ratios of share (1 - c / ratio)
+    top = log_ratio[0]
+    cut_off = np.cumsum(share) - np.exp(log_ratio - top) * np.cumsum(share * np.exp(top - log_ratio))
+    k = int(np.searchsorted(cut_off, settings.clipped))
+    return float(log_ratio[min(k, len(order) - 1)])
+
+
+def _ceiling_for(log_ratio: FloatArray, acceptance: float) -> float:
+    """Return the log c at which the mean of min(1, ratio / c) is the wanted acceptance."""
+    low, high = float(log_ratio.min()), float(log_ratio.max())
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        if np.exp(np.minimum(log_ratio - middle, 0.0)).mean() > acceptance:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def _normalise(

@@ -53,8 +53,8 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
         inside = np.isfinite(values)
     n_inside = int(inside.sum())
     scale = float(log_inverse.max()) - np.log(len(values))
-    weights = np.exp(np.maximum(values - values[0], -700.0)) * inverse
-    below = np.exp(np.maximum(np.minimum(values, log_level) - values[0], -700.0)) * inverse
+    weights = np.exp(values - values[0]) * inverse
+    below = np.exp(np.minimum(values - log_level, 0.0)) * inverse
     if n_inside == 0:
         return Level(np.inf, -np.inf, 0.0, 0.0, 0.0)
     volume = first[n_inside - 1]

@@ -5,8 +5,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from nautilus._types import BlobArray, FloatArray, IntArray
+from nautilus._types import BlobArray, BoolArray, FloatArray, IntArray, RunTasks
 from nautilus.proposal.base import Proposal
+from nautilus.proposal.cube import CubeProposal
 
 
 class Phase(StrEnum):
@@ -107,7 +108,9 @@ class DensityTable:
 
     log_q: FloatArray
 
-    def extend(self, ledger: Ledger, proposals: tuple[Proposal, ...]) -> "DensityTable":
+    def extend(
+        self, ledger: Ledger, proposals: tuple[Proposal, ...], run_tasks: RunTasks
+    ) -> "DensityTable":
         """Return the table for a longer ledger or more proposals.
 
         Densities are computed stage by stage, so that the arithmetic never sees
@@ -116,16 +119,108 @@ class DensityTable:
         n_old, k_old = self.log_q.shape
         table = np.empty((ledger.n_points, len(proposals)))
         table[:n_old, :k_old] = self.log_q
-        start = 0
+        places, tasks, start = [], [], 0
         for stage in ledger.stages:
             rows = slice(start, start + stage.n_points)
             for k, proposal in enumerate(proposals):
                 if start >= n_old or k >= k_old:
-                    table[rows, k] = proposal.log_density(ledger.points[rows])
+                    places.append((rows, k))
+                    tasks.append((proposal, ledger.points[rows]))
             start += stage.n_points
+        for (rows, k), values in zip(places, run_tasks(_log_density, tasks), strict=True):
+            table[rows, k] = values
         return DensityTable(table)
 
 
-def empty_table() -> DensityTable:
-    """Return the table of a run that has not begun."""
-    return DensityTable(np.empty((0, 0)))
+def _log_density(proposal: Proposal, points: FloatArray) -> FloatArray:
+    return proposal.log_density(points)
+
+
+@dataclass(frozen=True)
+class PendingStage:
+    """A stage whose points are drawn but not all evaluated.
+
+    Parameters
+    ----------
+    stage
+        Its composition.
+    points
+        Unit cube, shape (n, d).
+    log_l
+        Log-likelihood where evaluated, shape (n,).
+    blobs
+        What the likelihood returned besides where evaluated, or None.
+    is_done
+        Which points are evaluated, shape (n,).
+    """
+
+    stage: Stage
+    points: FloatArray
+    log_l: FloatArray
+    blobs: BlobArray | None
+    is_done: BoolArray
+
+    @property
+    def n_done(self) -> int:
+        """Number of evaluated points."""
+        return int(self.is_done.sum())
+
+    def fill(
+        self, index: IntArray, log_l: FloatArray, blobs: BlobArray | None
+    ) -> "PendingStage":
+        """Return the stage with some more points evaluated."""
+        values, done, kept = self.log_l.copy(), self.is_done.copy(), self.blobs
+        values[index], done[index] = log_l, True
+        if blobs is not None:
+            if kept is None:
+                kept = np.zeros((len(values), *blobs.shape[1:]), blobs.dtype)
+            else:
+                kept = kept.astype(np.promote_types(kept.dtype, blobs.dtype))
+            kept[index] = blobs
+        return PendingStage(self.stage, self.points, values, kept, done)
+
+
+@dataclass(frozen=True)
+class RunState:
+    """A run between two steps.
+
+    Parameters
+    ----------
+    ledger
+        Complete stages.
+    proposals
+        All densities that points were or will be drawn from; the first is the cube.
+    table
+        Their densities at the points of the ledger.
+    phase
+        What the next stage is for.
+    n_restless
+        Sampling stages that brought a surprise and re-opened exploration.
+    n_rounds
+        Stages with the posterior as target since exploration was last re-opened.
+    pending
+        The stage that is being evaluated, or None.
+    findings
+        What was noticed that says the result is not to be trusted.
+    """
+
+    ledger: Ledger
+    proposals: tuple[Proposal, ...]
+    table: DensityTable
+    phase: Phase = Phase.EXPLORATION
+    n_restless: int = 0
+    n_rounds: int = 0
+    pending: PendingStage | None = None
+    findings: tuple[str, ...] = ()
+
+    @property
+    def n_like(self) -> int:
+        """Points evaluated so far, those of an unfinished stage included."""
+        return self.ledger.n_points + (self.pending.n_done if self.pending else 0)
+
+
+def new_state(n_dim: int) -> RunState:
+    """Return the state of a run that has not begun."""
+    return RunState(
+        empty_ledger(n_dim), (CubeProposal(n_dim),), DensityTable(np.empty((0, 1)))
+    )

@@ -1,0 +1,183 @@
+"""From the state of a run to what users read."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nautilus._streams import stream
+from nautilus._types import BlobArray, BoolArray, FloatArray
+from nautilus.errors import EdgeMassWarning, NoResultError, SettingsError, UntrustedResultWarning
+from nautilus.posterior import Posterior, edge_mass, equal_weight
+from nautilus.prior import PriorMap
+from nautilus.run.estimate import Estimate
+from nautilus.run.loop import answer
+from nautilus.run.state import Phase, RunState
+
+EDGE_MASS = 0.05
+"""Posterior mass within a thousandth of the prior's edge that is worth a warning."""
+
+TAIL_INDEX_MAX = 0.7
+DISAGREEMENT = 4.0
+
+
+@dataclass(frozen=True)
+class PosteriorRequest:
+    """How `Sampler.posterior` was asked for its tuple."""
+
+    return_as_dict: bool | None
+    equal_weight: bool
+    boost: float
+    return_blobs: bool
+
+
+def counted(state: RunState, discard_exploration: bool) -> BoolArray:
+    """Return which points of the ledger count, shape (N,)."""
+    if not discard_exploration:
+        return np.ones(state.ledger.n_points, dtype=bool)
+    chosen = np.array([s.phase is Phase.SAMPLING for s in state.ledger.stages], dtype=bool)
+    return np.asarray(chosen[state.ledger.stage_of_point])
+
+
+def efficiency(state: RunState, estimate: Estimate, discard_exploration: bool) -> float:
+    """Return the effective sample size per likelihood call that counts."""
+    n = int(counted(state, discard_exploration).sum()) if discard_exploration else state.n_like
+    return estimate.n_eff / max(n, 1)
+
+
+def findings_of(state: RunState) -> tuple[str, ...]:
+    """Return what says that the answer is not to be trusted."""
+    found = list(state.findings)
+    kept, fresh = answer(state, False), answer(state, True)
+    if not np.isfinite(fresh.log_z):
+        found.append("the run stopped before the sampling phase")
+        return tuple(found)
+    error = float(np.hypot(kept.log_z_err, fresh.log_z_err))
+    if abs(kept.log_z - fresh.log_z) > DISAGREEMENT * error:
+        found.append(
+            f"log Z is {kept.log_z:.3f} with all points and {fresh.log_z:.3f} with exploration"
+            " discarded, further apart than their errors allow"
+        )
+    if fresh.tail_index > TAIL_INDEX_MAX and fresh.log_z_err > 0.005:
+        found.append(
+            f"the weights of the sampling phase have a heavy tail (index {fresh.tail_index:.2f})"
+        )
+    return tuple(found)
+
+
+def make_posterior(
+    state: RunState, prior: PriorMap, seed: int, discard_exploration: bool, stop_reason: str
+) -> Posterior:
+    """Return the result as one value.
+
+    Raises
+    ------
+    NoResultError
+        If no point has any weight yet.
+    """
+    estimate = answer(state, discard_exploration)
+    if not np.isfinite(estimate.log_z):
+        what = "a sampling phase" if discard_exploration else "a point with finite log-likelihood"
+        raise NoResultError(f"There is no result yet: the run has no {what[2:]}. Call run() first.")
+    rows = counted(state, discard_exploration)
+    names, array = physical_array(prior, state.ledger.points[rows])
+    blobs = state.ledger.blobs
+    return Posterior(
+        names=names,
+        array=array,
+        log_weights=estimate.log_weights[rows],
+        log_l=state.ledger.log_l[rows],
+        blobs=None if blobs is None else blobs[rows],
+        log_z=estimate.log_z,
+        log_z_err=estimate.log_z_err,
+        n_eff=estimate.n_eff,
+        n_like=state.n_like,
+        eta=efficiency(state, estimate, discard_exploration),
+        tail_index=estimate.tail_index,
+        findings=findings_of(state),
+        stop_reason=stop_reason,
+        seed=seed,
+    )
+
+
+def physical_array(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
+    """Return names and physical parameters, one column per scalar parameter."""
+    physical = prior.to_physical(points)
+    if isinstance(physical, dict):
+        names, columns = [], []
+        for name, value in physical.items():
+            flat = np.asarray(value, dtype=np.float64).reshape(len(points), -1)
+            for i in range(flat.shape[1]):
+                names.append(name if flat.shape[1] == 1 else f"{name}_{i}")
+                columns.append(flat[:, i])
+        return tuple(names), np.column_stack(columns)
+    array = np.asarray(physical, dtype=np.float64)
+    names_given = prior.names
+    if names_given is None or len(names_given) != array.shape[1]:
+        return tuple(f"x_{i}" for i in range(array.shape[1])), array
+    return tuple(names_given), array
+
+
+def as_tuple(
+    result: Posterior,
+    prior: PriorMap,
+    state: RunState,
+    discard_exploration: bool,
+    request: PosteriorRequest,
+) -> tuple[Any, ...]:
+    """Return points, log weights, log L and blobs as scripts for the public package expect."""
+    rows = counted(state, discard_exploration)
+    unit = state.ledger.points[rows]
+    log_w, log_l, blobs = result.log_weights, result.log_l, result.blobs
+    if request.return_blobs and blobs is None:
+        raise SettingsError(
+            "return_blobs is True, but the likelihood returns no blobs. Leave it out, or let the"
+            " likelihood return (log_l, blob, ...)."
+        )
+    if request.equal_weight:
+        index = equal_weight(log_w, request.boost, stream(result.seed, "equal weight"))
+        unit, log_l = unit[index], log_l[index]
+        log_w = np.full(len(index), -np.log(max(len(index), 1)))
+        blobs = None if blobs is None else blobs[index]
+    points = _points(prior, unit, request.return_as_dict)
+    if request.return_blobs:
+        return points, log_w, log_l, blobs
+    return points, log_w, log_l
+
+
+def _points(prior: PriorMap, unit: FloatArray, return_as_dict: bool | None) -> Any:
+    if return_as_dict:
+        named = getattr(prior, "prior", prior)
+        if hasattr(named, "unit_to_dictionary"):
+            return named.unit_to_dictionary(unit)
+        physical = named.to_physical(unit)
+        if isinstance(physical, dict):
+            return physical
+        raise SettingsError(
+            "return_as_dict is True, but the prior is a function that gives arrays without names."
+            " Use return_as_dict=False, or a nautilus.Prior."
+        )
+    inner = getattr(prior, "prior", prior)
+    if hasattr(inner, "unit_to_physical"):
+        return inner.unit_to_physical(unit)
+    physical = inner.to_physical(unit)
+    if isinstance(physical, dict) and return_as_dict is None:
+        return physical
+    return physical_array(inner, unit)[1] if isinstance(physical, dict) else physical
+
+
+def warn_about(state: RunState, estimate: Estimate, prior: PriorMap) -> None:
+    """Warn of findings, and of posterior mass piled up at an edge of the prior."""
+    for text in findings_of(state):
+        warnings.warn(text, UntrustedResultWarning, stacklevel=3)
+    mass = edge_mass(state.ledger.points, estimate.log_weights)
+    names = prior.names or tuple(f"x_{i}" for i in range(mass.shape[0]))
+    for axis, side in zip(*np.nonzero(mass > EDGE_MASS), strict=True):
+        edge = ("lower", "upper")[side]
+        warnings.warn(
+            f"{mass[axis, side]:.0%} of the posterior lies within a thousandth of the {edge} edge"
+            f" of the prior of {names[axis]}; is the prior too narrow?",
+            EdgeMassWarning,
+            stacklevel=3,
+        )

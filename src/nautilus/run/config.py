@@ -1,0 +1,58 @@
+"""What decides the numbers of a run, and what ends it."""
+
+from dataclasses import dataclass, field
+
+from nautilus.proposal.build import BuildSettings
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything but the likelihood that the numbers of a run depend on.
+
+    Parameters
+    ----------
+    n_dim
+        Number of dimensions d.
+    seed
+        Seed of all random numbers.
+    n_live
+        Effective points wanted inside each contour.
+    n_stage
+        Points per stage of the exploration phase.
+    n_stage_max
+        Most points per stage.
+    build
+        How proposals are built.
+    """
+
+    n_dim: int
+    seed: int
+    n_live: int = 500
+    n_stage: int = 500
+    n_stage_max: int = 5000
+    build: BuildSettings = field(default_factory=BuildSettings)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """When a run is finished; may change whenever it is continued.
+
+    Parameters
+    ----------
+    f_live
+        The ladder of contours ends when a smaller share of the evidence lies above it.
+    n_eff
+        Effective sample size wanted.
+    discard_exploration
+        Whether only points of the sampling phase count.
+    n_like_max
+        Most likelihood calls; infinity for no limit.
+    n_shell
+        Fewest points of the sampling phase.
+    """
+
+    f_live: float = 0.01
+    n_eff: float = 10000.0
+    discard_exploration: bool = False
+    n_like_max: float = float("inf")
+    n_shell: int = 1

@@ -1,0 +1,212 @@
+"""The loop around the steps: plan, evaluate chunk by chunk, commit."""
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from nautilus._types import BlobArray, FloatArray, IntArray, RunTasks
+from nautilus.run.config import Config, Goal
+from nautilus.run.estimate import Estimate, estimate
+from nautilus.run.plan import (
+    GOOD_EFFICIENCY,
+    look_up,
+    plan_contour,
+    plan_cube,
+    plan_posterior,
+    sampling_size,
+)
+from nautilus.run.state import Phase, RunState
+from nautilus.run.stop import StopReason
+from nautilus.run.trust import view_last_stage
+
+N_FINITE_MIN = 50
+"""Finite log-likelihoods needed before anything can be learned."""
+
+N_CUBE_STAGES_MAX = 200
+N_RESTLESS_MAX = 8
+N_ROUNDS_MAX = 12
+N_STALLED = 25
+
+
+class Chunk(Protocol):
+    """Part of a stage that was evaluated."""
+
+    @property
+    def index(self) -> IntArray: ...
+    @property
+    def log_l(self) -> FloatArray: ...
+    @property
+    def blobs(self) -> BlobArray | None: ...
+
+
+Evaluate = Callable[[FloatArray], Generator[Chunk, None, None]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the loop yields after everything that changed the state.
+
+    Parameters
+    ----------
+    state
+        The new state, complete and valid.
+    message
+        What happened, in a few words; empty for a chunk of a stage.
+    f_inside
+        Share of the evidence above the last contour, as far as known.
+    stop
+        Why the run ends here, or None.
+    """
+
+    state: RunState
+    message: str
+    f_inside: float
+    stop: StopReason | None = None
+
+
+def answer(state: RunState, discard_exploration: bool) -> Estimate:
+    """Return the estimate of the complete stages that count."""
+    phases = frozenset({Phase.SAMPLING}) if discard_exploration else frozenset(Phase)
+    return estimate(state.ledger, state.table, state.proposals, phases)
+
+
+def steps(
+    state: RunState,
+    config: Config,
+    goal: Goal,
+    evaluate: Evaluate,
+    run_tasks: RunTasks,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Generator[Step, None, None]:
+    """Carry a run on until it stops.
+
+    Closing the generator between two steps leaves the last yielded state as the
+    state of the run: nothing else has changed.
+    """
+    f_inside = 1.0
+    while True:
+        if is_over():
+            yield Step(state, "", f_inside, StopReason.TIME)
+            return
+        if state.pending is None:
+            planned = next_plan(state, config, goal, run_tasks)
+            if planned.stop is not None:
+                yield planned
+                return
+            state, f_inside = planned.state, planned.f_inside
+            yield planned
+        with closing(fill_pending(state, goal, evaluate)) as filled:
+            for state in filled:
+                yield Step(state, "", f_inside)
+                if is_over():
+                    yield Step(state, "", f_inside, StopReason.TIME)
+                    return
+        if state.pending is not None and not state.pending.is_done.all():
+            yield Step(state, "", f_inside, StopReason.CALLS)
+            return
+        state = commit(state, run_tasks)
+        yield Step(state, "stage complete", f_inside)
+
+
+def fill_pending(
+    state: RunState, goal: Goal, evaluate: Evaluate
+) -> Generator[RunState, None, None]:
+    """Evaluate what is missing of the pending stage, within the limit of calls."""
+    pending = state.pending
+    if pending is None:
+        return
+    allowed = goal.n_like_max - state.n_like
+    missing = np.flatnonzero(~pending.is_done)
+    if allowed < len(missing):
+        missing = missing[: max(int(allowed), 0)]
+    if len(missing) == 0:
+        return
+    with closing(evaluate(pending.points[missing])) as chunks:
+        for chunk in chunks:
+            pending = pending.fill(missing[chunk.index], chunk.log_l, chunk.blobs)
+            state = replace(state, pending=pending)
+            yield state
+
+
+def commit(state: RunState, run_tasks: RunTasks) -> RunState:
+    """Append the evaluated stage to the ledger."""
+    pending = state.pending
+    if pending is None:
+        return state
+    ledger = state.ledger.append(pending.stage, pending.points, pending.log_l, pending.blobs)
+    table = state.table.extend(ledger, state.proposals, run_tasks)
+    return replace(state, ledger=ledger, table=table, pending=None)
+
+
+def next_plan(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
+    """Decide on the next stage from complete stages alone, or why to stop."""
+    ledger = state.ledger
+    n_finite = int(np.isfinite(ledger.log_l).sum())
+    if n_finite < N_FINITE_MIN:
+        if len(ledger.stages) >= N_CUBE_STAGES_MAX:
+            return Step(state, "", 1.0, StopReason.NO_LIKELIHOOD)
+        return Step(plan_cube(state, config, run_tasks), "drawing from the prior", 1.0)
+    if state.phase is Phase.EXPLORATION:
+        return _next_exploration(state, config, goal, run_tasks)
+    return _next_sampling(state, config, goal, run_tasks)
+
+
+def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
+    level = look_up(state, config)
+    if level.f_inside >= goal.f_live and not _is_stalled(state, level.log_volume):
+        state = replace(state, n_rounds=0)
+        planned = plan_contour(state, config, level, run_tasks)
+        return Step(planned, f"contour at log L = {level.log_level:.6g}", level.f_inside)
+    if state.n_rounds > 0:
+        view = view_last_stage(state)
+        n_last = state.ledger.stages[-1].n_points
+        if view.is_calm(n_last) or state.n_rounds >= N_ROUNDS_MAX:
+            if not view.is_calm(n_last):
+                state = _with_finding(
+                    state,
+                    f"{N_ROUNDS_MAX} rounds of exploration with the posterior as target"
+                    " did not agree with each other",
+                )
+            state = replace(state, phase=Phase.SAMPLING, n_rounds=0)
+            return _next_sampling(state, config, goal, run_tasks)
+    planned = plan_posterior(state, config, 2 * config.n_stage, True, run_tasks)
+    planned = replace(planned, n_rounds=state.n_rounds + 1)
+    return Step(planned, "imitating the posterior", level.f_inside)
+
+
+def _is_stalled(state: RunState, log_volume: float) -> bool:
+    """Tell whether the ladder has stopped rising for many stages."""
+    return len(state.ledger.stages) > N_STALLED and -log_volume < 0.02 * (
+        len(state.ledger.stages) - N_STALLED
+    )
+
+
+def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
+    current = answer(state, goal.discard_exploration)
+    sizes = [s.n_points for s in state.ledger.stages if s.phase is Phase.SAMPLING]
+    view = view_last_stage(state)
+    is_last_sampling = state.ledger.stages[-1].phase is Phase.SAMPLING
+    if is_last_sampling and not view.is_calm(sizes[-1]):
+        if state.n_restless < N_RESTLESS_MAX:
+            state = replace(
+                state, phase=Phase.EXPLORATION, n_rounds=0, n_restless=state.n_restless + 1
+            )
+            step = _next_exploration(state, config, goal, run_tasks)
+            return replace(step, message="a surprise re-opened exploration")
+        state = _with_finding(state, "sampling stages kept bringing surprises")
+    if sizes and current.n_eff >= goal.n_eff and sum(sizes) >= goal.n_shell:
+        reason = StopReason.UNTRUSTED if state.findings else StopReason.GOAL
+        return Step(state, "", 0.0, reason)
+    n_points = sampling_size(config, goal, current, sum(sizes), view.efficiency)
+    is_refit = view.efficiency < GOOD_EFFICIENCY
+    planned = plan_posterior(state, config, n_points, is_refit, run_tasks)
+    return Step(planned, "sampling the posterior", 0.0)
+
+
+def _with_finding(state: RunState, text: str) -> RunState:
+    if text in state.findings:
+        return state
+    return replace(state, findings=(*state.findings, text))

@@ -1,0 +1,145 @@
+"""The two steps: what the next stage of exploration, or of sampling, consists of."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from nautilus._types import FloatArray, IntArray, RunTasks
+from nautilus.proposal.build import build_proposal
+from nautilus.proposal.learned import LearnedProposal
+from nautilus.proposal.target import CappedTarget
+from nautilus.run.config import Config, Goal
+from nautilus.run.draw import draw_stage
+from nautilus.run.estimate import Estimate
+from nautilus.run.level import Level, choose_level
+from nautilus.run.mixture import history_log_density
+from nautilus.run.state import PendingStage, Phase, RunState, Stage
+
+CUBE_SHARE = 0.01
+OLD_SHARE = 0.2
+N_OLD = 4
+WIDE_SHARE = 0.02
+DEFENSIVE_SHARE = 0.08
+PREVIOUS_SHARE = 0.05
+GOOD_EFFICIENCY = 0.9
+"""A proposal is not refitted if the last stage drawn from it was this efficient."""
+
+
+def plan_cube(state: RunState, config: Config, run_tasks: RunTasks) -> RunState:
+    """Plan a stage from the unit cube alone."""
+    counts = np.zeros(len(state.proposals), np.int64)
+    counts[0] = min(2 * config.n_live, config.n_stage_max)
+    return _with_stage(state, config, counts, run_tasks)
+
+
+def look_up(state: RunState, config: Config) -> Level:
+    """Return the highest contour that the points seen so far support."""
+    log_g = history_log_density(state.table.log_q, state.ledger.stages)
+    return choose_level(state.ledger.log_l, log_g, config.n_live)
+
+
+def plan_contour(state: RunState, config: Config, level: Level, run_tasks: RunTasks) -> RunState:
+    """Plan a step of the ladder: the likelihood capped at a contour is the target."""
+    target = CappedTarget(level.log_level, level.log_boost)
+    state = _with_proposal(state, config, target, config.build.norm_error, run_tasks)
+    last = len(state.proposals) - 1
+    shares = np.zeros(last + 1)
+    shares[0] = CUBE_SHARE
+    old = range(max(1, last - N_OLD), last)
+    for k in old:
+        shares[k] += OLD_SHARE / len(old)
+    if not old:
+        shares[0] += OLD_SHARE
+    shares[last] = 1 - shares.sum()
+    return _with_stage(state, config, whole_counts(shares, config.n_stage), run_tasks)
+
+
+def plan_posterior(
+    state: RunState, config: Config, n_points: int, is_refit: bool, run_tasks: RunTasks
+) -> RunState:
+    """Plan a stage with the posterior as target, safe-guarded by wider proposals."""
+    if is_refit:
+        error = min(0.003, 0.3 / np.sqrt(max(n_points, 1)))
+        state = _with_proposal(state, config, CappedTarget(np.inf), error, run_tasks)
+    last = len(state.proposals) - 1
+    shares = posterior_shares(state, last)
+    return _with_stage(state, config, whole_counts(shares, n_points), run_tasks)
+
+
+def posterior_shares(state: RunState, last: int) -> FloatArray:
+    """Return the shares of all proposals in a stage that imitates the posterior.
+
+    A few per cent go to the widest proposals, which find far modes; some to the
+    last contour that was not boosted, whose tails are wide; some to the previous
+    imitation of the posterior.
+    """
+    shares = np.zeros(last + 1)
+    learned = {k: p for k, p in enumerate(state.proposals) if isinstance(p, LearnedProposal)}
+    contours = [k for k, p in learned.items() if np.isfinite(p.target.log_level)]
+    plain = [k for k in contours if learned[k].target.log_boost == 0]
+    shares[0] += CUBE_SHARE / 2
+    for k in plain:
+        shares[k] += WIDE_SHARE / len(plain)
+    if contours:
+        shares[(plain or contours)[-1]] += DEFENSIVE_SHARE
+    if last - 1 in learned and not np.isfinite(learned[last - 1].target.log_level):
+        shares[last - 1] += PREVIOUS_SHARE
+    shares[last] += 1 - shares.sum()
+    return shares
+
+
+def whole_counts(shares: FloatArray, n_points: int) -> IntArray:
+    """Return whole numbers that sum to n_points, at least one for the cube."""
+    exact = shares * n_points
+    counts = np.floor(exact).astype(np.int64)
+    order = np.argsort(-(exact - counts), kind="stable")
+    counts[order[: n_points - int(counts.sum())]] += 1
+    if counts[0] == 0:
+        counts[int(np.argmax(counts))] -= 1
+        counts[0] = 1
+    return counts
+
+
+def sampling_size(
+    config: Config, goal: Goal, current: Estimate, n_sampled: int, efficiency: float
+) -> int:
+    """Return the size of the next sampling stage.
+
+    Stages double, so that what was learned is used soon, and the last one aims
+    at the effective sample size that is still missing.
+    """
+    missing = max(goal.n_eff - current.n_eff, 0.0) / max(efficiency, 0.02)
+    wanted = max(1.03 * missing, goal.n_shell - n_sampled, config.n_stage)
+    return int(min(wanted, max(2 * config.n_stage, 2 * n_sampled), 4 * config.n_stage_max))
+
+
+def _with_proposal(
+    state: RunState, config: Config, target: CappedTarget, norm_error: float, run_tasks: RunTasks
+) -> RunState:
+    proposal = build_proposal(
+        state.ledger.points,
+        state.ledger.log_l,
+        history_log_density(state.table.log_q, state.ledger.stages),
+        target,
+        replace(config.build, norm_error=norm_error),
+        (config.seed, len(state.proposals)),
+        run_tasks,
+    )
+    proposals = (*state.proposals, proposal)
+    table = state.table.extend(state.ledger, proposals, run_tasks)
+    return replace(state, proposals=proposals, table=table)
+
+
+def _with_stage(state: RunState, config: Config, counts: IntArray, run_tasks: RunTasks) -> RunState:
+    address = (config.seed, len(state.ledger.stages))
+    points = draw_stage(state.proposals, counts, address, run_tasks)
+    n = len(points)
+    pending = PendingStage(
+        Stage(state.phase, counts), points, np.full(n, np.nan), None, np.zeros(n, dtype=bool)
+    )
+    return replace(state, pending=pending)
+
+
+def set_phase(state: RunState, phase: Phase) -> RunState:
+    """Return the state with the next stage meant for another phase."""
+    return replace(state, phase=phase, n_rounds=0)

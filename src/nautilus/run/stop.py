@@ -1,0 +1,19 @@
+"""Why a run stopped."""
+
+from enum import Enum
+
+
+class StopReason(Enum):
+    """Each member carries the sentence that a user reads."""
+
+    GOAL = "the wanted effective sample size was reached"
+    UNTRUSTED = "the wanted effective sample size was reached, but with findings"
+    CALLS = "the limit of likelihood calls was reached; run() continues"
+    TIME = "the time limit was reached; run() continues"
+    INTERRUPTED = "the run was interrupted; run() continues"
+    NO_LIKELIHOOD = "no point with a finite log-likelihood was found"
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the goal of the run was reached."""
+        return self in {StopReason.GOAL, StopReason.UNTRUSTED}

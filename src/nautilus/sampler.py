@@ -1,0 +1,360 @@
+"""Sampler: the friendly face of the package."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from nautilus._version import __version__
+from nautilus.errors import SettingsError
+from nautilus.evaluate.backends import as_pools
+from nautilus.evaluate.evaluator import Evaluator
+from nautilus.evaluate.likelihood import Likelihood
+from nautilus.evaluate.tasks import TaskRunner
+from nautilus.posterior import Posterior
+from nautilus.prior import Prior, as_prior_map
+from nautilus.report import ProgressRecord, header_line, make_reporter
+from nautilus.result import PosteriorRequest, as_tuple, efficiency, make_posterior, warn_about
+from nautilus.run.estimate import Estimate
+from nautilus.run.loop import answer
+from nautilus.run.stop import StopReason
+from nautilus.session import Session
+from nautilus.settings import N_LIVE, make_config, make_goal, number, periodic_axes, whole
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What `Sampler.run` returns: true if the goal was reached.
+
+    Attributes
+    ----------
+    reason
+        Why the run stopped.
+    """
+
+    reason: StopReason
+
+    def __bool__(self) -> bool:
+        return self.reason.is_success
+
+
+class Sampler:
+    """Draws the posterior and estimates the evidence of an expensive likelihood.
+
+    Parameters
+    ----------
+    prior
+        A `Prior`, or a function from the unit cube to parameters (then `n_dim` is needed).
+    likelihood
+        Function that returns the natural logarithm of the likelihood, optionally followed by
+        blobs: ``log_l``, ``(log_l, blob, ...)`` or ``(log_l, {name: blob})``.
+    n_dim
+        Number of dimensions of the unit cube.
+    n_live
+        Effective number of points that every contour of the exploration must hold inside.
+        More finds smaller modes and costs proportionally more calls.
+    n_update
+        Likelihood calls per stage of the exploration; `n_live` by default.
+    enlarge_per_dim
+        Factor on all lengths of the geometry around the points, at least 1.
+    n_points_min
+        Fewest effective points per component of that geometry.
+    split_threshold
+        Accepted for scripts of the public package; has no meaning here.
+    periodic
+        Indices of periodic dimensions, besides those that the prior declares.
+    n_networks
+        Networks in the ensemble; 0 leaves only local quadratic models.
+    neural_network_kwargs
+        ``hidden_layer_sizes``, ``learning_rate_init``, ``batch_size``, ``max_iter``.
+    prior_args, prior_kwargs, likelihood_args, likelihood_kwargs
+        Further arguments of the two functions.
+    n_batch
+        Points in one call of a vectorised likelihood, 256 by default. It does not depend on the
+        stage or the number of workers, because numbers may depend on it.
+    n_like_new_bound
+        Most likelihood calls in one stage of the exploration.
+    vectorized
+        Whether the likelihood takes many points at once.
+    pass_dict
+        Whether it takes a dictionary; by default if the prior is a `Prior`.
+    pool
+        Where calls and the sampler's own work run: None, a number of processes, an executor, an
+        object with ``map``, or a pair of these for likelihood and sampler.
+    seed
+        Seed of all random numbers; None draws one, to be read from the attribute `seed`.
+    blobs_dtype
+        Data type of the blobs.
+    filepath, resume
+        Accepted as None and True only: this version keeps runs in memory.
+    pad_batch
+        Whether shorter vectorised calls are filled up to `n_batch` points.
+    on_error
+        What to do if the likelihood raises: "raise", "retry", or count the point as "-inf".
+    on_nan
+        What to do if it returns NaN: "raise", or count the point as "-inf".
+    threads_per_worker
+        Numerical threads of one call; None leaves the libraries' own settings.
+
+    Raises
+    ------
+    SettingsError, PriorError, BackendError
+        If a keyword has a value that cannot be used.
+
+    Examples
+    --------
+    >>> from nautilus import Prior, Sampler
+    >>> prior = Prior()
+    >>> prior.add_parameter("a", dist=(-5, 5))
+    >>> sampler = Sampler(prior, lambda p: -0.5 * p["a"] ** 2, n_live=100, seed=1)
+    >>> bool(sampler.run(n_eff=500))
+    True
+    >>> round(sampler.log_z, 1)
+    -1.4
+    """
+
+    def __init__(
+        self,
+        prior: Prior | Callable[..., Any],
+        likelihood: Callable[..., Any],
+        n_dim: int | None = None,
+        n_live: int = N_LIVE,
+        n_update: int | None = None,
+        enlarge_per_dim: float = 1.1,
+        n_points_min: int | None = None,
+        split_threshold: float = 100,
+        periodic: Iterable[int] | None = None,
+        n_networks: int = 4,
+        neural_network_kwargs: Mapping[str, Any] | None = None,
+        prior_args: Iterable[Any] = (),
+        prior_kwargs: Mapping[str, Any] | None = None,
+        likelihood_args: Iterable[Any] = (),
+        likelihood_kwargs: Mapping[str, Any] | None = None,
+        n_batch: int | None = None,
+        n_like_new_bound: int | None = None,
+        vectorized: bool = False,
+        pass_dict: bool | None = None,
+        pool: Any = None,
+        seed: int | None = None,
+        blobs_dtype: Any = None,
+        filepath: Any = None,
+        resume: bool | str = True,
+        *,
+        pad_batch: bool = False,
+        on_error: Literal["raise", "-inf", "retry"] = "raise",
+        on_nan: Literal["raise", "-inf"] = "raise",
+        threads_per_worker: int | None = 1,
+    ) -> None:
+        del resume
+        if filepath is not None:
+            raise SettingsError(
+                f"filepath is {filepath!r}, but this version keeps runs in memory only and would"
+                " not save anything. Leave filepath out."
+            )
+        self._prior = as_prior_map(
+            prior, n_dim=n_dim, args=prior_args, kwargs=prior_kwargs,
+            pass_dict=pass_dict, vectorized=vectorized,
+        )  # fmt: skip
+        self._config = make_config(
+            self._prior.n_dim, n_live=n_live, n_update=n_update, enlarge_per_dim=enlarge_per_dim,
+            n_points_min=n_points_min, split_threshold=split_threshold,
+            periodic=periodic_axes(periodic, self._prior.periodic, self._prior.n_dim),
+            n_networks=n_networks, neural_network_kwargs=neural_network_kwargs,
+            n_like_new_bound=n_like_new_bound, seed=seed,
+        )  # fmt: skip
+        self._likelihood = Likelihood(
+            likelihood, self._prior, pass_dict, vectorized, tuple(likelihood_args),
+            dict(likelihood_kwargs or {}), blobs_dtype,
+            256 if n_batch is None else whole("n_batch", n_batch, 1), pad_batch,
+            on_error, on_nan=on_nan,
+        )  # fmt: skip
+        handles = as_pools(pool, threads_per_worker)
+        self._evaluator = Evaluator(
+            self._likelihood, handles[0], threads_per_worker=threads_per_worker
+        )
+        self._runner = TaskRunner(handles[1], threads_per_worker=1)
+        self._session = Session(self._config, self._evaluator, self._runner)
+        self.discard_exploration = False
+
+    @property
+    def discard_exploration(self) -> bool:
+        """Whether only the sampling phase counts; may be switched at any time."""
+        return self._discard_exploration
+
+    @discard_exploration.setter
+    def discard_exploration(self, value: bool) -> None:
+        self._discard_exploration = bool(value)
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random numbers of this run."""
+        return self._config.seed
+
+    @property
+    def n_dim(self) -> int:
+        """Number of dimensions of the unit cube."""
+        return self._config.n_dim
+
+    @property
+    def log_z(self) -> float:
+        """Natural logarithm of the evidence; -inf before anything is known."""
+        return self._answer().log_z
+
+    @property
+    def log_z_err(self) -> float:
+        """Standard error of `log_z`; infinite before anything is known."""
+        return self._answer().log_z_err
+
+    @property
+    def n_eff(self) -> float:
+        """Effective sample size (sum w)^2 / sum w^2 of the points that count."""
+        return self._answer().n_eff
+
+    @property
+    def n_like(self) -> int:
+        """Points whose likelihood was evaluated."""
+        return self._session.state.n_like
+
+    @property
+    def eta(self) -> float:
+        """Effective sample size per likelihood call; of the sampling phase if only that counts."""
+        return efficiency(self._session.state, self._answer(), self.discard_exploration)
+
+    @property
+    def f_live(self) -> float:
+        """Share of the evidence that lies above the last contour of the exploration."""
+        return self._session.f_live
+
+    @property
+    def result(self) -> Posterior:
+        """The result so far as one plain value.
+
+        Raises
+        ------
+        NoResultError
+            If no point has any weight yet.
+        """
+        return make_posterior(
+            self._session.state, self._prior, self.seed, self.discard_exploration,
+            self._session.stop_reason,
+        )  # fmt: skip
+
+    def run(
+        self,
+        f_live: float = 0.01,
+        n_shell: int = 1,
+        n_eff: float = 10000,
+        n_like_max: float = np.inf,
+        discard_exploration: bool = False,
+        timeout: float = np.inf,
+        verbose: bool = False,
+        callback: Callable[[ProgressRecord], object] | None = None,
+    ) -> RunOutcome:
+        """Explore, then sample, until the goal or a limit is reached; call again to go on.
+
+        Parameters
+        ----------
+        f_live
+            The ladder of contours ends when a smaller share of the evidence lies above it.
+        n_shell
+            Fewest points of the sampling phase.
+        n_eff
+            Effective sample size wanted.
+        n_like_max
+            Most likelihood calls, those of earlier calls of `run` included.
+        discard_exploration
+            Whether only points of the sampling phase count, here and in the results.
+        timeout
+            Seconds after which the run stops; calls under way are finished first.
+        verbose
+            Whether progress is shown.
+        callback
+            Receives a `ProgressRecord` after each step.
+
+        Returns
+        -------
+        RunOutcome
+            True if the goal was reached; its `reason` says why the run stopped.
+
+        Raises
+        ------
+        LikelihoodError, PriorError, BackendError
+            If the likelihood, the prior or the workers fail; what was evaluated is kept, and
+            `run` can be called again.
+        KeyboardInterrupt
+            On Ctrl-C; likewise.
+        """
+        goal = make_goal(f_live, n_eff, n_like_max, discard_exploration)
+        n_fewest = whole("n_shell", n_shell, 0)
+        limit = number("timeout", timeout, 0.0)
+        self.discard_exploration = discard_exploration
+        reporter = make_reporter(verbose, callback=callback)
+        with closing(reporter):
+            if verbose:
+                reporter.note(
+                    header_line(__version__, self.n_dim, n_live=self._config.n_live, seed=self.seed)
+                )
+            reason = self._session.run(replace(goal, n_shell=n_fewest), limit, reporter)
+        if np.isfinite(self.log_z):
+            warn_about(self._session.state, self._answer(), self._prior)
+        return RunOutcome(reason)
+
+    def posterior(
+        self,
+        return_as_dict: bool | None = None,
+        equal_weight: bool = False,
+        equal_weight_boost: float = 1.0,
+        return_blobs: bool = False,
+    ) -> tuple[Any, ...]:
+        """Return the weighted posterior sample as a tuple.
+
+        Parameters
+        ----------
+        return_as_dict
+            Whether points are a dictionary of arrays by name rather than an array; by default
+            only where the prior gives dictionaries that no array can hold.
+        equal_weight
+            Whether points are drawn by weight and returned with equal weights.
+        equal_weight_boost
+            Larger values return more, partly repeated, points of equal weight.
+        return_blobs
+            Whether to append the blobs.
+
+        Returns
+        -------
+        points
+            Parameters, shape (n, p), or a dictionary.
+        log_w
+            Logarithms of the normalised weights, shape (n,).
+        log_l
+            Log-likelihoods, shape (n,).
+        blobs
+            One entry per point; only if asked for.
+
+        Raises
+        ------
+        NoResultError
+            If no point has any weight yet.
+        SettingsError
+            If blobs are asked for, but the likelihood returns none.
+        """
+        return as_tuple(
+            self.result, self._prior, self._session.state, self.discard_exploration,
+            PosteriorRequest(return_as_dict, equal_weight, equal_weight_boost, return_blobs),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """End worker processes that belong to the sampler; pools that were given stay."""
+        self._evaluator.close()
+        self._runner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _answer(self) -> Estimate:
+        return answer(self._session.state, self.discard_exploration)

@@ -1,0 +1,136 @@
+"""A run in this process: carries the state from step to step, keeps time, tells reporters."""
+
+import time
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from nautilus._streams import stream
+from nautilus._types import FloatArray
+from nautilus.evaluate.evaluator import Evaluated, Evaluator
+from nautilus.evaluate.tasks import TaskRunner
+from nautilus.report import Goal as ReportGoal
+from nautilus.report import ProgressRecord, Reporter, log_stop, with_forecast
+from nautilus.run.config import Config, Goal
+from nautilus.run.estimate import Estimate
+from nautilus.run.loop import Step, answer, steps
+from nautilus.run.state import RunState, new_state
+from nautilus.run.stop import StopReason
+
+N_TEST = 8
+"""Points of the prior on which the likelihood is tried before the run."""
+
+HISTORY = 400
+"""Progress records kept for the forecast."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Seconds spent so far, over all calls of `run`."""
+
+    elapsed: float = 0.0
+    likelihood: float = 0.0
+
+
+class Session:
+    """Owns the state of a run between calls of `Sampler.run`.
+
+    Parameters
+    ----------
+    config
+        What decides the numbers.
+    evaluator
+        Evaluates the likelihood.
+    runner
+        Does the sampler's own work.
+    """
+
+    def __init__(self, config: Config, evaluator: Evaluator, runner: TaskRunner) -> None:
+        self.state = new_state(config.n_dim)
+        self.f_live = 1.0
+        self.clock = Clock()
+        self.stop_reason = ""
+        self._config = config
+        self._evaluator = evaluator
+        self._runner = runner
+        self._is_tested = False
+        self._history: tuple[ProgressRecord, ...] = ()
+        self._known: tuple[RunState | None, bool, Estimate | None] = (None, False, None)
+
+    def run(self, goal: Goal, timeout: float, reporter: Reporter) -> StopReason:
+        """Go on until the goal, a limit, an error or an interrupt."""
+        start, before = time.monotonic(), self.clock
+
+        def elapsed() -> float:
+            return time.monotonic() - start
+
+        reason = StopReason.INTERRUPTED
+        self.stop_reason = reason.value
+        try:
+            with threadpool_limits(1):
+                self._test_likelihood()
+                run = steps(
+                    self.state, self._config, goal, self._timed, self._runner.map,
+                    lambda: elapsed() >= timeout,
+                )  # fmt: skip
+                with closing(run):
+                    for step in run:
+                        self.state, self.f_live = step.state, step.f_inside
+                        self.clock = replace(self.clock, elapsed=before.elapsed + elapsed())
+                        self._report(step, goal, reporter)
+                        reason = step.stop or reason
+        finally:
+            self.clock = replace(self.clock, elapsed=before.elapsed + elapsed())
+            self.stop_reason = reason.value
+        log_stop(reason.value, self.state.findings)
+        return reason
+
+    def _test_likelihood(self) -> None:
+        if not self._is_tested:
+            rng = stream(self._config.seed, "test")
+            self._evaluator.self_test(rng.random((N_TEST, self._config.n_dim)))
+            self._is_tested = True
+
+    def _timed(self, points: FloatArray) -> Generator[Evaluated, None, None]:
+        with closing(self._evaluator.evaluate(points)) as chunks:
+            while True:
+                start = time.monotonic()
+                chunk = next(chunks, None)
+                spent = time.monotonic() - start
+                self.clock = replace(self.clock, likelihood=self.clock.likelihood + spent)
+                if chunk is None:
+                    return
+                yield chunk
+
+    def _report(self, step: Step, goal: Goal, reporter: Reporter) -> None:
+        state = step.state
+        current = self._current(state, goal.discard_exploration)
+        record = ProgressRecord(
+            phase=state.phase.value,
+            n_proposals=len(state.proposals),
+            n_like=state.n_like,
+            n_eff=current.n_eff,
+            log_z=current.log_z,
+            log_z_err=current.log_z_err,
+            f_remaining=float(np.clip(step.f_inside, 0.0, 1.0)),
+            efficiency=current.n_eff / max(state.n_like, 1),
+            elapsed_seconds=self.clock.elapsed,
+            likelihood_seconds=self.clock.likelihood,
+            own_seconds=max(self.clock.elapsed - self.clock.likelihood, 0.0),
+            message=step.message,
+        )
+        wanted = ReportGoal(goal.n_eff, goal.f_live, goal.n_like_max)
+        reporter.update(with_forecast(record, self._history, wanted))
+        self._history = (*self._history[-HISTORY:], record)
+
+    def _current(self, state: RunState, discard_exploration: bool) -> Estimate:
+        """Return the estimate, computed anew only when a stage was completed."""
+        known, flag, value = self._known
+        same = known is not None and known.ledger is state.ledger and flag == discard_exploration
+        if value is None or not same:
+            value = answer(state, discard_exploration)
+            self._known = (state, discard_exploration, value)
+        return value

@@ -1,0 +1,139 @@
+"""From the public keywords to the settings of the algorithm; checked at the door."""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from nautilus._streams import SEED_BITS, new_seed
+from nautilus.emulator.emulator import EmulatorSettings
+from nautilus.emulator.training import Schedule
+from nautilus.errors import SettingsError, UnusedKeywordWarning
+from nautilus.proposal.build import BuildSettings
+from nautilus.run.config import Config, Goal
+
+N_LIVE = 500
+"""Default support of a contour; docs/how-it-works.md says what it costs and buys."""
+
+
+def whole(name: str, value: object, low: int, high: float = np.inf) -> int:
+    """Return a whole number within bounds, or say what is wrong with it."""
+    if isinstance(value, bool) or not isinstance(value, (Integral, Real)):
+        raise SettingsError(f"{name} is {value!r}; give a whole number of at least {low}.")
+    number = float(value)
+    if number != np.floor(number) or not low <= number <= high:
+        limit = f"at least {low}" if high == np.inf else f"between {low} and {high:g}"
+        raise SettingsError(f"{name} is {value!r}; give a whole number, {limit}.")
+    return int(number)
+
+
+def number(name: str, value: object, low: float, high: float = np.inf) -> float:
+    """Return a number within bounds (infinity allowed if `high` is), or say what is wrong."""
+    if isinstance(value, bool) or not isinstance(value, Real) or np.isnan(float(value)):
+        raise SettingsError(f"{name} is {value!r}; give a number.")
+    if not low <= float(value) <= high:
+        raise SettingsError(f"{name} is {value!r}; give a number between {low:g} and {high:g}.")
+    return float(value)
+
+
+def make_config(
+    n_dim: int,
+    *,
+    n_live: object,
+    n_update: object,
+    enlarge_per_dim: object,
+    n_points_min: object,
+    split_threshold: object,
+    periodic: tuple[int, ...],
+    n_networks: object,
+    neural_network_kwargs: Mapping[str, Any] | None,
+    n_like_new_bound: object,
+    seed: object,
+) -> Config:
+    """Return the configuration that the public keywords describe.
+
+    Raises
+    ------
+    SettingsError
+        If a value has no meaning.
+    """
+    live = whole("n_live", n_live, 50)
+    stage = live if n_update is None else whole("n_update", n_update, 50)
+    most = 10 * stage if n_like_new_bound is None else whole("n_like_new_bound", n_like_new_bound, 50)
+    if split_threshold != 100:
+        warnings.warn(
+            "split_threshold has no meaning here: components of the base are split where that"
+            " describes the points better. Leave it out.",
+            UnusedKeywordWarning,
+            stacklevel=4,
+        )
+    emulator = _network_settings(dict(neural_network_kwargs or {}))
+    build = BuildSettings(
+        emulator=replace(emulator, n_networks=whole("n_networks", n_networks, 0, 64)),
+        periodic=periodic,
+        enlarge=number("enlarge_per_dim", enlarge_per_dim, 1.0, 10.0),
+        n_points_min=0 if n_points_min is None else whole("n_points_min", n_points_min, 1),
+    )
+    return Config(
+        n_dim=n_dim,
+        seed=new_seed() if seed is None else whole("seed", seed, 0, 2.0**SEED_BITS),
+        n_live=live,
+        n_stage=min(stage, most),
+        n_stage_max=most,
+        build=build,
+    )
+
+
+def _network_settings(given: dict[str, Any]) -> EmulatorSettings:
+    """Translate the keywords of a multilayer perceptron that have a meaning here."""
+    settings, schedule = EmulatorSettings(), Schedule()
+    if "hidden_layer_sizes" in given:
+        sizes = np.atleast_1d(given.pop("hidden_layer_sizes"))
+        layers = tuple(whole("hidden_layer_sizes", n.item(), 1, 4096) for n in sizes)
+        settings = replace(settings, hidden_layers=layers)
+    if "learning_rate_init" in given:
+        rate = number("learning_rate_init", given.pop("learning_rate_init"), 1e-8, 1.0)
+        schedule = replace(schedule, learning_rate=rate)
+    if "batch_size" in given:
+        schedule = replace(schedule, batch_size=whole("batch_size", given.pop("batch_size"), 1))
+    if "max_iter" in given:
+        schedule = replace(schedule, n_epochs=whole("max_iter", given.pop("max_iter"), 1))
+    if given:
+        warnings.warn(
+            f"neural_network_kwargs: {', '.join(sorted(given))} have no meaning here and are left"
+            " out; hidden_layer_sizes, learning_rate_init, batch_size and max_iter have.",
+            UnusedKeywordWarning,
+            stacklevel=5,
+        )
+    return replace(settings, schedule=schedule)
+
+
+def periodic_axes(
+    given: Iterable[int] | None, of_prior: tuple[int, ...], n_dim: int
+) -> tuple[int, ...]:
+    """Return the periodic dimensions named by the keyword and by the prior."""
+    axes = set(of_prior)
+    for axis in [] if given is None else given:
+        axes.add(whole("periodic", int(axis), 0, n_dim - 1))
+    return tuple(sorted(axes))
+
+
+def make_goal(
+    f_live: object, n_eff: object, n_like_max: object, discard_exploration: object
+) -> Goal:
+    """Return what ends a run.
+
+    Raises
+    ------
+    SettingsError
+        If a value has no meaning.
+    """
+    return Goal(
+        number("f_live", f_live, 1e-12, 1.0),
+        number("n_eff", n_eff, 0.0),
+        bool(discard_exploration),
+        number("n_like_max", n_like_max, 0.0),
+    )
