@@ -8,7 +8,7 @@ from nautilus.geometry.mixture import Mixture
 
 N_POLISH = 8
 N_SPLIT = 6
-N_POINTS_MAX = 3000
+N_POINTS_MAX = 2000
 RELATIVE_FLOOR = 1e-12
 """Smallest eigenvalue of a covariance relative to its largest, against rounding."""
 
@@ -76,67 +76,48 @@ def fit_mixture(
     n_min = max(n_min, 2.0 * (d + 1))
     penalty = 0.5 * (1 + d + d * (d + 1) / 2) * np.log(max(n_effective, 2.0)) / n_effective
     mixture = _from_responsibilities(points, np.ones((len(points), 1)), share, n_effective)
-    closed: set[bytes] = set()
-    while mixture.n_components < n_max:
-        candidate = _best_split(points, share, mixture, n_effective, n_min, penalty, closed)
-        if candidate is None:
-            break
-        mixture = candidate
+    is_open = [True]
+    while any(is_open) and mixture.n_components < n_max:
+        k = max((k for k, it in enumerate(is_open) if it), key=lambda k: mixture.log_shares[k])
+        halves = _split(points, share, mixture, k, n_effective, n_min, penalty)
+        if halves is None:
+            is_open[k] = False
+        else:
+            mixture = _replace(mixture, k, halves)
+            is_open = [*is_open[:k], *is_open[k + 1 :], True, True]
+    if mixture.n_components > 1:
+        mixture = _polish(points, share, mixture, n_effective, N_POLISH)
     return mixture
-
-
-def _best_split(
-    points: FloatArray,
-    share: FloatArray,
-    mixture: Mixture,
-    n_effective: float,
-    n_min: float,
-    penalty: float,
-    closed: set[bytes],
-) -> Mixture | None:
-    """Split the first component, heaviest first, whose split improves the criterion."""
-    responsibilities = mixture.responsibilities(points)
-    for k in np.argsort(-mixture.log_shares, kind="stable"):
-        key = mixture.means[k].tobytes()
-        mass = share * responsibilities[:, k]
-        if key in closed or mass.sum() * n_effective < 2 * n_min:
-            continue
-        halves = _split(points, mass / mass.sum(), mixture, int(k), n_effective * mass.sum(), n_min)
-        if halves is not None:
-            trial = _replace(mixture, int(k), halves)
-            trial = _polish(points, share, trial, n_effective, N_POLISH)
-            gain = _score(points, share, trial) - _score(points, share, mixture)
-            if gain > penalty and np.exp(trial.log_shares.min()) * n_effective >= n_min:
-                return trial
-        closed.add(key)
-    return None
 
 
 def _split(
     points: FloatArray,
-    mass: FloatArray,
+    share: FloatArray,
     mixture: Mixture,
     k: int,
     n_effective: float,
     n_min: float,
+    penalty: float,
 ) -> Mixture | None:
-    """Cut component k in two along the axis where two halves describe it best."""
-    mine = mass > mass.max() * 1e-6
+    """Cut component k across its least normal axes; return the best halves if they pay."""
+    mass = share * mixture.responsibilities(points)[:, k]
+    total = float(mass.sum())
+    if total * n_effective < 2 * n_min:
+        return None
+    mine = mass > mass.max() * 1e-4
     points, mass = points[mine], mass[mine] / mass[mine].sum()
-    cholesky = mixture.cholesky[k]
-    white = np.linalg.solve(cholesky, (points - mixture.means[k]).T).T
+    n_own = n_effective * total
+    white = np.linalg.solve(mixture.cholesky[k], (points - mixture.means[k]).T).T
     white = _interesting_axes(white, mass)
+    one = _from_responsibilities(points, np.ones((len(points), 1)), mass, n_own)
     best: Mixture | None = None
-    best_score = -np.inf
+    best_score = _score(points, mass, one) + penalty / total
     for axis in range(white.shape[1]):
         side = (white[:, axis] > _weighted_median(white[:, axis], mass)).astype(float)
-        trial = _from_responsibilities(
-            points, np.column_stack([1 - side, side]), mass, n_effective
-        )
-        trial = _polish(points, mass, trial, n_effective, N_SPLIT)
+        trial = _from_responsibilities(points, np.column_stack([1 - side, side]), mass, n_own)
+        trial = _polish(points, mass, trial, n_own, N_SPLIT)
         score = _score(points, mass, trial)
-        enough = np.exp(trial.log_shares.min()) * n_effective >= n_min
-        if enough and score > best_score:
+        if np.exp(trial.log_shares.min()) * n_own >= n_min and score > best_score:
             best, best_score = trial, score
     return best
 

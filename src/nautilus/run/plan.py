@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from nautilus._types import FloatArray, IntArray, RunTasks
-from nautilus.proposal.build import build_proposal
+from nautilus.proposal.build import BuildSettings, build_proposal
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.proposal.target import CappedTarget
 from nautilus.run.config import Config, Goal
@@ -41,7 +41,7 @@ def look_up(state: RunState, config: Config) -> Level:
 def plan_contour(state: RunState, config: Config, level: Level, run_tasks: RunTasks) -> RunState:
     """Plan a step of the ladder: the likelihood capped at a contour is the target."""
     target = CappedTarget(level.log_level, level.log_boost)
-    state = _with_proposal(state, config, target, config.build.norm_error, run_tasks)
+    state = _with_proposal(state, config, target, draft(config.build), run_tasks)
     last = len(state.proposals) - 1
     shares = np.zeros(last + 1)
     shares[0] = CUBE_SHARE
@@ -54,13 +54,22 @@ def plan_contour(state: RunState, config: Config, level: Level, run_tasks: RunTa
     return _with_stage(state, config, whole_counts(shares, config.n_stage), run_tasks)
 
 
+def draft(build: BuildSettings) -> BuildSettings:
+    """Return cheaper settings for the many contours of the ladder, each used only once."""
+    emulator = build.emulator
+    schedule = replace(emulator.schedule, n_updates_max=emulator.schedule.n_updates_max // 2)
+    n_networks = (emulator.n_networks + 1) // 2
+    return replace(build, emulator=replace(emulator, n_networks=n_networks, schedule=schedule))
+
+
 def plan_posterior(
     state: RunState, config: Config, n_points: int, is_refit: bool, run_tasks: RunTasks
 ) -> RunState:
     """Plan a stage with the posterior as target, safe-guarded by wider proposals."""
     if is_refit:
         error = min(0.003, 0.3 / np.sqrt(max(n_points, 1)))
-        state = _with_proposal(state, config, CappedTarget(np.inf), error, run_tasks)
+        build = replace(config.build, norm_error=error)
+        state = _with_proposal(state, config, CappedTarget(np.inf), build, run_tasks)
     last = len(state.proposals) - 1
     shares = posterior_shares(state, last)
     return _with_stage(state, config, whole_counts(shares, n_points), run_tasks)
@@ -114,14 +123,18 @@ def sampling_size(
 
 
 def _with_proposal(
-    state: RunState, config: Config, target: CappedTarget, norm_error: float, run_tasks: RunTasks
+    state: RunState,
+    config: Config,
+    target: CappedTarget,
+    build: BuildSettings,
+    run_tasks: RunTasks,
 ) -> RunState:
     proposal = build_proposal(
         state.ledger.points,
         state.ledger.log_l,
         history_log_density(state.table.log_q, state.ledger.stages),
         target,
-        replace(config.build, norm_error=norm_error),
+        build,
         (config.seed, len(state.proposals)),
         run_tasks,
     )
