@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nautilus._streams import stream
-from nautilus._types import BlobArray, BoolArray, FloatArray
+from nautilus._types import BoolArray, FloatArray
 from nautilus.errors import EdgeMassWarning, NoResultError, SettingsError, UntrustedResultWarning
 from nautilus.posterior import Posterior, edge_mass, equal_weight
 from nautilus.prior import PriorMap

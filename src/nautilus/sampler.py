@@ -115,7 +115,7 @@ class Sampler:
     -1.4
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the public keywords, in the public order
         self,
         prior: Prior | Callable[..., Any],
         likelihood: Callable[..., Any],

@@ -39,7 +39,7 @@ def number(name: str, value: object, low: float, high: float = np.inf) -> float:
     return float(value)
 
 
-def make_config(
+def make_config(  # noqa: PLR0913 - one argument per public keyword
     n_dim: int,
     *,
     n_live: object,
@@ -62,7 +62,9 @@ def make_config(
     """
     live = whole("n_live", n_live, 50)
     stage = live if n_update is None else whole("n_update", n_update, 50)
-    most = 10 * stage if n_like_new_bound is None else whole("n_like_new_bound", n_like_new_bound, 50)
+    most = (
+        10 * stage if n_like_new_bound is None else whole("n_like_new_bound", n_like_new_bound, 50)
+    )
     if split_threshold != 100:
         warnings.warn(
             "split_threshold has no meaning here: components of the base are split where that"

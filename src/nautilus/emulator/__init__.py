@@ -1,0 +1,1 @@
+"""A network ensemble that predicts log L where it matters."""

@@ -1,18 +1,24 @@
 """An ensemble of networks on top of local quadratics that predicts log L."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from nautilus._streams import stream
-from nautilus._types import FloatArray, RunTasks
-from nautilus.emulator.baseline import Baseline, fit_baseline
+from nautilus._types import BoolArray, FloatArray, IntArray, RunTasks
+from nautilus.emulator.baseline import Baseline, fit_baseline, n_coefficients
 from nautilus.emulator.network import Network, Single, new_network
 from nautilus.emulator.target import LearningScale
 from nautilus.emulator.training import Schedule, train
 from nautilus.geometry.coordinates import Coordinates
 from nautilus.geometry.fit import moments, safe_cholesky
 from nautilus.geometry.mixture import Mixture
+
+HELD_OUT = 0.15
+"""Share of the training points on which the baseline is judged."""
+
+RANGE = 100.0
+"""The baseline is fitted to log L down to so many widths of the scale below its reference."""
 
 COMPRESSION = 3.0
 """Inputs beyond this many standard deviations are compressed logarithmically."""
@@ -122,21 +128,47 @@ class EmulatorSettings:
         Networks are left out if the baseline's error of log L is below this.
     caution
         See `Emulator`.
+    focus
+        Power of the learning scale's slope by which errors are weighed: larger values
+        learn better near the reference and worse far from it.
     """
 
     n_networks: int = 4
     hidden_layers: tuple[int, ...] = (64, 64)
-    schedule: Schedule = Schedule()
+    schedule: Schedule = field(default_factory=Schedule)
     accuracy: float = 0.03
     caution: float = 0.5
     focus: float = 1.0
 
 
+@dataclass(frozen=True)
+class TrainingSet:
+    """What an emulator learns from.
+
+    Parameters
+    ----------
+    points, space
+        Unit cube and whole-space coordinates, shape (n, d) each.
+    log_l
+        Log-likelihood, shape (n,); minus infinity is fine.
+    target_weights
+        Mass of the target that each point stands for, shape (n,).
+    """
+
+    points: FloatArray
+    space: FloatArray
+    log_l: FloatArray
+    target_weights: FloatArray
+
+    def select(self, rows: BoolArray | IntArray) -> "TrainingSet":
+        """Return some of the points."""
+        return TrainingSet(
+            self.points[rows], self.space[rows], self.log_l[rows], self.target_weights[rows]
+        )
+
+
 def fit_emulator(
-    points: FloatArray,
-    space: FloatArray,
-    log_l: FloatArray,
-    target_weights: FloatArray,
+    data: TrainingSet,
     coordinates: Coordinates,
     gates: Mixture,
     scale: LearningScale,
@@ -148,11 +180,8 @@ def fit_emulator(
 
     Parameters
     ----------
-    points, space, log_l
-        Training points in the cube and in whole-space coordinates, with their
-        log-likelihood (minus infinity is fine); shapes (n, d), (n, d), (n,).
-    target_weights
-        Mass of the target that each point stands for, shape (n,).
+    data
+        Training points.
     coordinates, gates, scale, settings
         See `Emulator` and `EmulatorSettings`.
     address
@@ -160,78 +189,67 @@ def fit_emulator(
     run_tasks
         Trains networks elsewhere if it wants to.
     """
-    opened = coordinates.rotate(points)
-    held_out = stream(address[0], "hold", address[1]).random(len(points)) < 0.15
-    learned = scale.compress(log_l)
-    centre, covariance = moments(opened, target_weights)
+    is_held_out = stream(address[0], "hold", address[1]).random(len(data.points)) < HELD_OUT
+    learned = scale.compress(data.log_l)
+    centre, covariance = moments(coordinates.rotate(data.points), data.target_weights)
     frame = Emulator(
-        coordinates, scale, gates, None, centre, np.linalg.inv(safe_cholesky(covariance)),
-        (), 1.0, float(log_l.max()) + 1.0, np.inf, settings.caution,
-    )  # fmt: skip
-    frame = _with_baseline(frame, opened, space, log_l, target_weights, held_out, learned)
-    start, inputs = _prepare(frame, opened, space)
-    importance = scale.slope(np.maximum(log_l, scale.reference - 150 * scale.width)) ** 2
-    error = _error(start - learned, held_out, importance) * scale.width
+        coordinates=coordinates,
+        scale=scale,
+        gates=gates,
+        baseline=None,
+        centre=centre,
+        whitening=np.asarray(np.linalg.inv(safe_cholesky(covariance)), dtype=np.float64),
+        networks=(),
+        amplitude=1.0,
+        ceiling=float(data.log_l.max()) + 1.0,
+        error=np.inf,
+        caution=settings.caution,
+    )
+    frame = _with_baseline(frame, data, is_held_out)
+    start, inputs = _prepare(frame, coordinates.rotate(data.points), data.space)
+    importance = scale.slope(data.log_l) ** settings.focus
+    left = (learned - start)[is_held_out]
+    near = importance[is_held_out] ** 2
+    error = float(np.sqrt(np.sum(near * left**2) / near.sum())) * scale.width
     if error < settings.accuracy or settings.n_networks == 0:
-        return _replace(frame, networks=(), amplitude=1.0, error=error)
+        return replace(frame, error=error)
     residual = learned - start
     amplitude = float(np.sqrt(np.mean(residual * residual)))
     targets = (residual / amplitude).astype(np.float32)
-    weights = (importance ** (settings.focus / 2)).astype(np.float32)
+    weights = importance.astype(np.float32)
     tasks = [
         (inputs, targets, weights, settings.hidden_layers, settings.schedule, (*address, m))
         for m in range(settings.n_networks)
     ]
     results = run_tasks(train_member, tasks)
     networks = tuple(network for network, _ in results)
-    out_of_sample = float(np.sqrt(np.mean([e for _, e in results])))
-    return _replace(
-        frame, networks=networks, amplitude=amplitude, error=out_of_sample * amplitude * scale.width
-    )
+    error = float(np.sqrt(np.mean([e for _, e in results]))) * amplitude * scale.width
+    return replace(frame, networks=networks, amplitude=amplitude, error=error)
 
 
-def _replace(
-    frame: Emulator, *, networks: tuple[Network, ...], amplitude: float, error: float
-) -> Emulator:
-    return Emulator(
-        frame.coordinates, frame.scale, frame.gates, frame.baseline, frame.centre,
-        frame.whitening, networks, amplitude, frame.ceiling, error, frame.caution,
-    )  # fmt: skip
-
-
-def _with_baseline(
-    frame: Emulator,
-    opened: FloatArray,
-    space: FloatArray,
-    log_l: FloatArray,
-    target_weights: FloatArray,
-    held_out: FloatArray,
-    learned: FloatArray,
-) -> Emulator:
+def _with_baseline(frame: Emulator, data: TrainingSet, is_held_out: BoolArray) -> Emulator:
     """Return the frame with a baseline if it halves the squared error at least."""
-    finite = log_l > frame.scale.reference - 100 * frame.scale.width
-    used = finite & ~held_out
-    importance = frame.scale.slope(log_l[used]) ** 2
-    if frame.gates.n_components == 1:
-        responsibilities = np.ones((int(used.sum()), 1))
-    else:
-        responsibilities = frame.gates.responsibilities(space[used])
-    mass = np.maximum(target_weights[used], target_weights.max() * 1e-12)
-    baseline = fit_baseline(opened[used], log_l[used], importance, responsibilities, mass)
-    trial = Emulator(
-        frame.coordinates, frame.scale, frame.gates, baseline, frame.centre, frame.whitening,
-        (), 1.0, frame.ceiling, np.inf, frame.caution,
-    )  # fmt: skip
-    start, _ = _prepare(trial, opened[held_out], space[held_out])
-    weight = frame.scale.slope(np.maximum(log_l[held_out], -1e300))
-    left = learned[held_out] - start
-    spread = learned[held_out] - np.average(learned[held_out], weights=weight)
-    return trial if np.sum(weight * left**2) < 0.5 * np.sum(weight * spread**2) else frame
-
-
-def _error(residual: FloatArray, held_out: FloatArray, importance: FloatArray) -> float:
-    weights = importance[held_out]
-    return float(np.sqrt(np.sum(weights * residual[held_out] ** 2) / weights.sum()))
+    scale = frame.scale
+    used = data.select((data.log_l > scale.reference - RANGE * scale.width) & ~is_held_out)
+    if len(used.points) < n_coefficients(used.points.shape[1]):
+        return frame
+    responsibilities = np.ones((len(used.points), 1))
+    if frame.gates.n_components > 1:
+        responsibilities = frame.gates.responsibilities(used.space)
+    baseline = fit_baseline(
+        frame.coordinates.rotate(used.points),
+        used.log_l,
+        scale.slope(used.log_l) ** 2,
+        responsibilities,
+        np.maximum(used.target_weights, data.target_weights.max() * 1e-12),
+    )
+    trial = replace(frame, baseline=baseline)
+    test = data.select(is_held_out)
+    start, _ = _prepare(trial, frame.coordinates.rotate(test.points), test.space)
+    learned, weight = scale.compress(test.log_l), scale.slope(test.log_l)
+    spread = learned - np.average(learned, weights=weight)
+    is_better = np.sum(weight * (learned - start) ** 2) < 0.5 * np.sum(weight * spread**2)
+    return trial if is_better else frame
 
 
 def train_member(

@@ -1,6 +1,7 @@
 """A small fully connected network: its weights and its prediction."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def new_network(sizes: tuple[int, ...], rng: np.random.Generator) -> Network:
     """
     layers = (*sizes, 1)
     weights = []
-    for n_in, n_out in zip(layers[:-1], layers[1:], strict=True):
+    for n_in, n_out in pairwise(layers):
         scale = np.sqrt(1.0 / n_in) if n_out > 1 else 0.1 * np.sqrt(1.0 / n_in)
         weights.append((scale * rng.standard_normal((n_in, n_out))).astype(np.float32))
     biases = tuple(np.zeros(n_out, np.float32) for n_out in layers[1:])

@@ -35,10 +35,10 @@ class LearningScale:
     def expand(self, learned: FloatArray) -> FloatArray:
         """Return log L for t, the inverse of `compress` between its limits."""
         inside = np.clip(learned, -FLOOR, FLOOR)
-        return np.asarray(
-            self.reference + self.width * np.sign(inside) * np.expm1(np.abs(inside))
-        )
+        return np.asarray(self.reference + self.width * np.sign(inside) * np.expm1(np.abs(inside)))
 
     def slope(self, log_l: FloatArray) -> FloatArray:
         """Return dt/d(log L) times the width: the importance of an error there."""
-        return np.asarray(1.0 / (1.0 + np.abs(log_l - self.reference) / self.width))
+        limit = self.width * np.expm1(FLOOR)
+        distance = np.minimum(np.abs(log_l - self.reference), limit)
+        return np.asarray(1.0 / (1.0 + distance / self.width))

@@ -6,7 +6,6 @@ import numpy as np
 
 from nautilus.emulator.network import Network, Single
 
-
 CHECK = 100
 """Updates between two looks at the validation error."""
 

@@ -1,0 +1,1 @@
+"""Pure shapes: coordinates, mixtures and how they are fitted."""

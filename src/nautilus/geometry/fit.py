@@ -185,9 +185,7 @@ def _from_responsibilities(
     borrowed = 0.1 * (d + 1)
     own = (totals / totals.sum()) * n_effective
     blend = own / (own + borrowed)
-    covariances = (
-        blend[:, None, None] * covariances + (1 - blend)[:, None, None] * pooled
-    )
+    covariances = blend[:, None, None] * covariances + (1 - blend)[:, None, None] * pooled
     cholesky = np.stack([safe_cholesky(c) for c in covariances])
     log_shares = np.log(totals)
     log_shares -= logsumexp(log_shares)

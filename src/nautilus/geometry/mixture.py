@@ -55,7 +55,9 @@ class Mixture:
             if np.isinf(nu):
                 out[:, k] = -0.5 * (distance + d * LOG_2PI) - log_det[k]
             else:
-                constant = gammaln(0.5 * (nu + d)) - gammaln(0.5 * nu) - 0.5 * d * np.log(nu * np.pi)
+                constant = (
+                    gammaln(0.5 * (nu + d)) - gammaln(0.5 * nu) - 0.5 * d * np.log(nu * np.pi)
+                )
                 out[:, k] = constant - log_det[k] - 0.5 * (nu + d) * np.log1p(distance / nu)
         return out
 
@@ -101,9 +103,7 @@ def standard_normal(n_dim: int) -> Mixture:
 def combine(mixtures: list[Mixture], shares: list[float]) -> Mixture:
     """Return the mixture of mixtures with the given shares, which sum to one."""
     return Mixture(
-        np.concatenate(
-            [m.log_shares + np.log(a) for m, a in zip(mixtures, shares, strict=True)]
-        ),
+        np.concatenate([m.log_shares + np.log(a) for m, a in zip(mixtures, shares, strict=True)]),
         np.concatenate([m.means for m in mixtures]),
         np.concatenate([m.cholesky for m in mixtures]),
         np.concatenate([m.dof for m in mixtures]),

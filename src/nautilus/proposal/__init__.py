@@ -1,0 +1,1 @@
+"""Densities to draw from."""

@@ -1,19 +1,29 @@
 """Build a learned proposal: emulator, then a base that fits it, then the norm."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from nautilus._streams import stream
 from nautilus._types import FloatArray, RunTasks
 from nautilus.emulator.baseline import n_coefficients
-from nautilus.emulator.emulator import Emulator, EmulatorSettings, fit_emulator
+from nautilus.emulator.emulator import Emulator, EmulatorSettings, TrainingSet, fit_emulator
 from nautilus.emulator.target import LearningScale
 from nautilus.geometry.coordinates import Coordinates, cut_periodic
 from nautilus.geometry.fit import fit_mixture
 from nautilus.geometry.mixture import Mixture, combine, standard_normal
 from nautilus.proposal.learned import CHUNK, LearnedProposal, base_log_density, draw_base
 from nautilus.proposal.target import CappedTarget
+
+NEGLIGIBLE = 1e-9
+"""Points with less weight than this relative to the heaviest are not looked at."""
+
+FIRST_WIDENING = 1.25
+"""The first base is wider, because it is fitted to few effective points."""
+
+N_REFITS = 2
+GOOD_ACCEPTANCE = 0.2
+"""A base is refitted to the emulated target if fewer of its draws are accepted."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,11 @@ class BuildSettings:
     norm_error
         Wanted relative error of the normalisation.
     clipped
-        Largest share of the emulated target that the base may cut off.
+        Largest share of the target that the base may cut off.
+    n_norm_max
+        Most chunks of trials for the normalisation.
+    acceptance_min
+        Smallest acceptance; the ceiling is lowered to keep it.
     """
 
     emulator: EmulatorSettings = field(default_factory=EmulatorSettings)
@@ -50,6 +64,42 @@ class BuildSettings:
     clipped: float = 0.02
     n_norm_max: int = 100
     acceptance_min: float = 0.03
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All evaluated points as a proposal sees them.
+
+    Parameters
+    ----------
+    points, space
+        Unit cube and whole-space coordinates, shape (n, d) each.
+    log_l, log_g
+        Log-likelihood and log density of the whole history, shape (n,) each.
+    log_tau
+        Logarithm of the target, shape (n,).
+    weights
+        Mass of the target that each point stands for, the largest being one, shape (n,).
+    """
+
+    points: FloatArray
+    space: FloatArray
+    log_l: FloatArray
+    log_g: FloatArray
+    log_tau: FloatArray
+    weights: FloatArray
+
+    @property
+    def n_effective(self) -> float:
+        """Number of independent points from the target that the points are worth."""
+        return float(self.weights.sum() ** 2 / (self.weights**2).sum())
+
+    def fit(self, settings: BuildSettings, n_max: int) -> Mixture:
+        """Return a mixture fitted to the target."""
+        heavy = self.weights > self.weights.max() * NEGLIGIBLE
+        return fit_mixture(
+            self.space[heavy], self.weights[heavy], self.n_effective, n_max, settings.n_points_min
+        )
 
 
 def build_proposal(
@@ -78,42 +128,41 @@ def build_proposal(
         Runs the training of networks and the chunks of the norm elsewhere.
     """
     log_tau = target.log_value(log_l)
-    log_weights = log_tau - log_g
-    weights = np.exp(log_weights - log_weights.max())
-    n_effective = float(weights.sum() ** 2 / (weights**2).sum())
+    weights = np.exp(log_tau - log_g - (log_tau - log_g).max())
     coordinates = cut_periodic(points, weights, settings.periodic)
-    space = coordinates.to_space(points)
-    heavy = weights > weights.max() * 1e-9
-    first = fit_mixture(
-        space[heavy], weights[heavy], n_effective, settings.n_components_max, settings.n_points_min
-    )
-    emulator = _learn(
-        points, space, log_l, log_g, weights, first, target, coordinates, settings, address, run_tasks
-    )
-    base = _widen(first, 1.25 * settings.enlarge)
-    log_ceiling = _choose_ceiling(base, space[heavy], log_tau[heavy], weights[heavy], settings)
-    for attempt in range(3):
+    seen = Seen(points, coordinates.to_space(points), log_l, log_g, log_tau, weights)
+    first = seen.fit(settings, settings.n_components_max)
+    emulator = _learn(seen, first, target, coordinates, settings, address, run_tasks)
+    base = _widen(first, FIRST_WIDENING * settings.enlarge)
+    wide = LearnedProposal(coordinates, base, emulator, target, 0.0, 0.0, 0.0)
+    draft = replace(wide, log_ceiling=_choose_ceiling(wide, seen, settings))
+    for attempt in range(N_REFITS + 1):
         rng = stream(address[0], "base", address[1], attempt)
-        trial, trial_space = draw_base(base, coordinates, 2 * CHUNK, rng)
-        log_ratio = _log_ratio(base, emulator, target, trial, trial_space)
-        log_ceiling = min(log_ceiling, _ceiling_for(log_ratio, settings.acceptance_min))
+        trial, space = draw_base(draft.base, coordinates, 2 * CHUNK, rng)
+        log_ratio = draft.log_ratio(trial, space)
+        log_ceiling = min(draft.log_ceiling, _ceiling_for(log_ratio, settings.acceptance_min))
+        draft = replace(draft, log_ceiling=log_ceiling)
         accept = np.exp(np.minimum(log_ratio - log_ceiling, 0.0))
-        n_worth = float(accept.sum() ** 2 / (accept**2).sum())
-        if attempt == 2 or accept.mean() > 0.2:
+        if attempt == N_REFITS or accept.mean() > GOOD_ACCEPTANCE:
             break
-        keep = np.flatnonzero(accept > 1e-6)[:4000]
-        refined = fit_mixture(
-            trial_space[keep], accept[keep], n_worth, settings.n_components_max
-        )
-        wider = combine(
-            [_widen(refined, settings.enlarge), _widen(first, 1.25 * settings.enlarge)], [0.7, 0.3]
-        )
-        new_ceiling = _choose_ceiling(wider, space[heavy], log_tau[heavy], weights[heavy], settings)
-        base, log_ceiling = wider, new_ceiling
-    return _normalise(
-        LearnedProposal(coordinates, base, emulator, target, log_ceiling, 0.0, 0.0),
-        settings, address, run_tasks,
-    )  # fmt: skip
+        draft = _refit(draft, wide.base, space, accept, settings)
+        draft = replace(draft, log_ceiling=_choose_ceiling(draft, seen, settings))
+    return _normalise(draft, settings, address, run_tasks)
+
+
+def _refit(
+    draft: LearnedProposal,
+    wide: Mixture,
+    space: FloatArray,
+    accept: FloatArray,
+    settings: BuildSettings,
+) -> LearnedProposal:
+    """Fit the base anew to what the emulator accepts; the first base stays as a safeguard."""
+    n_worth = float(accept.sum() ** 2 / (accept**2).sum())
+    keep = np.flatnonzero(accept > 1e-6)[:CHUNK]
+    refined = fit_mixture(space[keep], accept[keep], n_worth, settings.n_components_max)
+    base = combine([_widen(refined, settings.enlarge), wide], [0.7, 0.3])
+    return replace(draft, base=base)
 
 
 def _widen(core: Mixture, enlarge: float) -> Mixture:
@@ -124,24 +173,8 @@ def _widen(core: Mixture, enlarge: float) -> Mixture:
     )
 
 
-def _log_ratio(
-    base: Mixture,
-    emulator: Emulator,
-    target: CappedTarget,
-    points: FloatArray,
-    space: FloatArray,
-) -> FloatArray:
-    return np.asarray(
-        target.log_value(emulator.log_likelihood(points, space)) - base_log_density(base, space)
-    )
-
-
 def _learn(
-    points: FloatArray,
-    space: FloatArray,
-    log_l: FloatArray,
-    log_g: FloatArray,
-    weights: FloatArray,
+    seen: Seen,
     first: Mixture,
     target: CappedTarget,
     coordinates: Coordinates,
@@ -150,18 +183,14 @@ def _learn(
     run_tasks: RunTasks,
 ) -> Emulator:
     """Choose training points and scale, then fit the emulator."""
-    chosen = _training_points(space, first, settings.n_train_max, address)
-    scale = learning_scale(log_l, log_g, weights, target.log_level)
-    n_experts = max(1, int(len(chosen) / (2 * n_coefficients(points.shape[1]))))
-    gates = first
-    if first.n_components > n_experts:
-        heavy = weights > weights.max() * 1e-9
-        n_effective = float(weights.sum() ** 2 / (weights**2).sum())
-        gates = fit_mixture(space[heavy], weights[heavy], n_effective, n_experts)
-    return fit_emulator(
-        points[chosen], space[chosen], log_l[chosen], weights[chosen], coordinates, gates,
-        scale, settings.emulator, address, run_tasks,
-    )  # fmt: skip
+    chosen = _training_points(seen.space, first, settings.n_train_max, address)
+    scale = learning_scale(seen.log_l, seen.log_g, seen.weights, target.log_level)
+    n_experts = max(1, int(len(chosen) / (2 * n_coefficients(first.n_dim))))
+    gates = first if first.n_components <= n_experts else seen.fit(settings, n_experts)
+    data = TrainingSet(
+        seen.points[chosen], seen.space[chosen], seen.log_l[chosen], seen.weights[chosen]
+    )
+    return fit_emulator(data, coordinates, gates, scale, settings.emulator, address, run_tasks)
 
 
 def learning_scale(
@@ -205,24 +234,19 @@ def _training_points(
     return np.sort(np.concatenate([near, far]))
 
 
-def _choose_ceiling(
-    base: Mixture,
-    space: FloatArray,
-    log_tau: FloatArray,
-    weights: FloatArray,
-    settings: BuildSettings,
-) -> float:
+def _choose_ceiling(draft: LearnedProposal, seen: Seen, settings: BuildSettings) -> float:
     """Return the smallest log c that cuts off no more than a share of the target.
 
     Evaluated points decide, not the emulator: where it is wrong far from them,
-    the base limits the harm.
+    the base limits the harm. At log c the share cut off is the sum of
+    ``share (1 - c / ratio)`` over the points whose ratio exceeds c.
     """
-    log_ratio = log_tau - base_log_density(base, space)
+    heavy = seen.weights > seen.weights.max() * NEGLIGIBLE
+    log_ratio = seen.log_tau[heavy] - base_log_density(draft.base, seen.space[heavy])
     order = np.argsort(-log_ratio, kind="stable")
-    log_ratio, share = log_ratio[order], weights[order] / weights.sum()
-    # mass cut off at c = ratio_k: sum over larger ratios of share (1 - c / ratio)
-    top = log_ratio[0]
-    cut_off = np.cumsum(share) - np.exp(log_ratio - top) * np.cumsum(share * np.exp(top - log_ratio))
+    log_ratio, share = log_ratio[order], seen.weights[heavy][order] / seen.weights[heavy].sum()
+    inverse = np.exp(log_ratio[0] - log_ratio)
+    cut_off = np.cumsum(share) - np.cumsum(share * inverse) / inverse
     k = int(np.searchsorted(cut_off, settings.clipped))
     return float(log_ratio[min(k, len(order) - 1)])
 
@@ -249,9 +273,7 @@ def _normalise(
     total, squares, n = 0.0, 0.0, 0
     n_chunks = 4
     while True:
-        tasks = [
-            (proposal, (*address, j)) for j in range(n // CHUNK, n_chunks)
-        ]
+        tasks = [(proposal, (*address, j)) for j in range(n // CHUNK, n_chunks)]
         for first, second in run_tasks(_norm_chunk, tasks):
             total, squares, n = total + first, squares + second, n + CHUNK
         mean = total / n
@@ -260,10 +282,7 @@ def _normalise(
             break
         wanted = n_chunks * (error / settings.norm_error) ** 2
         n_chunks = int(min(max(n_chunks + 1, np.ceil(wanted)), settings.n_norm_max))
-    return LearnedProposal(
-        proposal.coordinates, proposal.base, proposal.emulator, proposal.target,
-        proposal.log_ceiling, float(np.log(mean)), float(error),
-    )  # fmt: skip
+    return replace(proposal, log_norm=float(np.log(mean)), log_norm_error=float(error))
 
 
 def _norm_chunk(proposal: LearnedProposal, address: tuple[int, int, int]) -> tuple[float, float]:

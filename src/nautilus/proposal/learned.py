@@ -62,6 +62,11 @@ class LearnedProposal:
         accept[: len(points)] = np.exp(self._log_accept(points, space)[1])
         return accept
 
+    def log_ratio(self, points: FloatArray, space: FloatArray) -> FloatArray:
+        """Return log of emulated target over base for any number of points, shape (n,)."""
+        log_target = self.target.log_value(self.emulator.log_likelihood(points, space))
+        return np.asarray(log_target - base_log_density(self.base, space))
+
     def log_density(self, points: FloatArray) -> FloatArray:
         """Return the exact log density given A, shape (n,)."""
         out = np.empty(len(points))

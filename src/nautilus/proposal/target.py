@@ -17,9 +17,6 @@ class CappedTarget:
         Natural logarithm of the cap; infinity for the posterior.
     log_boost
         Logarithm of the factor on points whose likelihood exceeds the cap.
-    temper
-        Share of ``min(L, level)`` raised to the power `power`, normalised to
-        one at the reference, that is mixed in to soften the far tails.
     """
 
     log_level: float

@@ -1,0 +1,1 @@
+"""The algorithm: state, weights, estimates, steps, stop rules."""

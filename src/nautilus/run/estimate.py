@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
 from nautilus._types import BoolArray, FloatArray
 from nautilus.proposal.base import Proposal
@@ -171,10 +171,13 @@ def pareto_tail_index(weights: FloatArray) -> float:
 
     The fit is that of Zhang & Stephens (2009) to the largest min(N/5, 3 sqrt(N))
     weights, as proposed for importance sampling by Vehtari et al. (2024). NaN for
-    fewer than 25 positive weights.
+    fewer than 25 positive weights, zero if no weight exceeds five times the mean:
+    then the shape of the tail does not matter.
     """
     positive = np.sort(weights[weights > 0])
     n = len(positive)
+    if n >= 25 and positive[-1] < 5.0 * positive.mean():
+        return 0.0
     m = int(min(0.2 * n, 3 * np.sqrt(n)))
     if m < 5:
         return float("nan")
@@ -188,8 +191,7 @@ def pareto_tail_index(weights: FloatArray) -> float:
     theta = 1 / excess[-1] + (1 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))) / (3 * quartile)
     shape = np.mean(np.log1p(-theta[:, None] * excess[None, :]), axis=1)
     log_like = m * (np.log(-theta / shape) - shape - 1)
-    posterior = 1 / np.exp(log_like - log_like[:, None]).sum(axis=1)
-    best = float(np.sum(theta * posterior) / posterior.sum())
+    best = float(theta @ softmax(log_like))
     raw = float(np.mean(np.log1p(-best * excess)))
     return (m * raw + 5.0) / (m + 10.0)
 

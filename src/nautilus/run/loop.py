@@ -35,11 +35,19 @@ class Chunk(Protocol):
     """Part of a stage that was evaluated."""
 
     @property
-    def index(self) -> IntArray: ...
+    def index(self) -> IntArray:
+        """Which points."""
+        ...
+
     @property
-    def log_l(self) -> FloatArray: ...
+    def log_l(self) -> FloatArray:
+        """Their log-likelihood."""
+        ...
+
     @property
-    def blobs(self) -> BlobArray | None: ...
+    def blobs(self) -> BlobArray | None:
+        """What the likelihood returned besides."""
+        ...
 
 
 Evaluate = Callable[[FloatArray], Generator[Chunk, None, None]]

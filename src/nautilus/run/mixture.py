@@ -18,9 +18,7 @@ def stage_log_densities(log_q: FloatArray, stages: tuple[Stage, ...]) -> FloatAr
     """Return log m_t(x_i) = log sum_k a_tk q_k(x_i) for all points and stages, shape (N, T)."""
     peak = log_q.max(axis=1, keepdims=True)
     with np.errstate(divide="ignore"):
-        return np.asarray(
-            np.log(np.exp(log_q - peak) @ shares(stages, log_q.shape[1]).T) + peak
-        )
+        return np.asarray(np.log(np.exp(log_q - peak) @ shares(stages, log_q.shape[1]).T) + peak)
 
 
 def history_log_density(log_q: FloatArray, stages: tuple[Stage, ...]) -> FloatArray:

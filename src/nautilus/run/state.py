@@ -68,9 +68,7 @@ class Ledger:
     @property
     def stage_of_point(self) -> IntArray:
         """Number of the stage of each point, shape (N,)."""
-        return np.repeat(
-            np.arange(len(self.stages)), [stage.n_points for stage in self.stages]
-        )
+        return np.repeat(np.arange(len(self.stages)), [stage.n_points for stage in self.stages])
 
     @property
     def proposal_of_point(self) -> IntArray:
@@ -165,9 +163,7 @@ class PendingStage:
         """Number of evaluated points."""
         return int(self.is_done.sum())
 
-    def fill(
-        self, index: IntArray, log_l: FloatArray, blobs: BlobArray | None
-    ) -> "PendingStage":
+    def fill(self, index: IntArray, log_l: FloatArray, blobs: BlobArray | None) -> "PendingStage":
         """Return the stage with some more points evaluated."""
         values, done, kept = self.log_l.copy(), self.is_done.copy(), self.blobs
         values[index], done[index] = log_l, True
@@ -221,6 +217,4 @@ class RunState:
 
 def new_state(n_dim: int) -> RunState:
     """Return the state of a run that has not begun."""
-    return RunState(
-        empty_ledger(n_dim), (CubeProposal(n_dim),), DensityTable(np.empty((0, 1)))
-    )
+    return RunState(empty_ledger(n_dim), (CubeProposal(n_dim),), DensityTable(np.empty((0, 1))))

@@ -62,9 +62,7 @@ def view_last_stage(state: RunState) -> StageView:
     relative = float(weights.std() / mean / np.sqrt(len(weights)))
     n_eff = float(weights.sum() ** 2 / (weights**2).sum())
     before = estimate(
-        Ledger(
-            ledger.points[:n_before], ledger.log_l[:n_before], None, ledger.stages[:-1]
-        ),
+        Ledger(ledger.points[:n_before], ledger.log_l[:n_before], None, ledger.stages[:-1]),
         type(state.table)(state.table.log_q[:n_before]),
         state.proposals,
         frozenset(Phase),
