@@ -11,4 +11,4 @@ def test_it_tells_type_checkers_that_it_is_annotated():
 
 def test_it_declares_what_it_needs():
     declared = {need.split(">")[0] for need in metadata.requires("nautilus-ins") or ()}
-    assert {"numpy", "scipy", "loky", "cloudpickle", "threadpoolctl", "tqdm"} <= declared
+    assert {"numpy", "scipy", "loky", "cloudpickle", "threadpoolctl"} <= declared
