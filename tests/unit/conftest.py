@@ -1,0 +1,47 @@
+"""What unit tests share that run the sampler."""
+
+import inspect
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nautilus import Sampler
+
+
+def defaults_with(function: Callable[..., Any], **new: Any) -> tuple[Any, ...]:
+    """Return the defaults of positional arguments, some of them replaced."""
+    parameters = inspect.signature(function).parameters.values()
+    positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert set(new) <= {p.name for p in positional}
+    return tuple(new.get(p.name, p.default) for p in positional if p.default is not p.empty)
+
+
+@pytest.fixture
+def small_runs(monkeypatch):
+    """Make runs short that leave their size to the defaults."""
+    small = defaults_with(
+        Sampler.__init__, n_live=50, n_networks=1, neural_network_kwargs={"max_iter": 4}, seed=3
+    )
+    monkeypatch.setattr(Sampler.__init__, "__defaults__", small)
+    monkeypatch.setattr(Sampler.run, "__defaults__", defaults_with(Sampler.run, n_eff=200))
+
+
+@pytest.fixture
+def corner(monkeypatch):
+    """Stand in for the plotting package, which tests do without; keeps what it was given."""
+    calls = []
+
+    def draw(points, *, weights, labels, **_):
+        assert points.shape == (len(weights), len(labels))
+        assert np.sum(weights) == pytest.approx(1)
+        calls.append((points, weights, labels))
+        return object()
+
+    module = ModuleType("corner")
+    module.corner = draw
+    monkeypatch.setitem(sys.modules, "corner", module)
+    return calls
