@@ -30,6 +30,8 @@ class Emulator:
 
     Parameters
     ----------
+    number
+        Number of the proposal for which it was trained.
     coordinates
         Where periodic axes are cut open.
     scale
@@ -53,6 +55,7 @@ class Emulator:
         How many standard deviations of the ensemble are added to its mean.
     """
 
+    number: int
     coordinates: Coordinates
     scale: LearningScale
     gates: Mixture
@@ -193,6 +196,7 @@ def fit_emulator(
     learned = scale.compress(data.log_l)
     centre, covariance = moments(coordinates.rotate(data.points), data.target_weights)
     frame = Emulator(
+        number=address[1],
         coordinates=coordinates,
         scale=scale,
         gates=gates,

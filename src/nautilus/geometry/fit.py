@@ -6,9 +6,9 @@ from scipy.special import logsumexp
 from nautilus._types import FloatArray
 from nautilus.geometry.mixture import Mixture
 
-N_POLISH = 8
-N_SPLIT = 6
-N_POINTS_MAX = 2000
+N_POLISH = 6
+N_SPLIT = 4
+N_POINTS_MAX = 1500
 RELATIVE_FLOOR = 1e-12
 """Smallest eigenvalue of a covariance relative to its largest, against rounding."""
 
@@ -122,7 +122,7 @@ def _split(
     return best
 
 
-def _interesting_axes(white: FloatArray, mass: FloatArray, n_axes: int = 3) -> FloatArray:
+def _interesting_axes(white: FloatArray, mass: FloatArray, n_axes: int = 2) -> FloatArray:
     """Project whitened points on the directions that look least normal.
 
     The matrix E[|x|^2 x x^T] is (d + 2) times the identity for a normal density

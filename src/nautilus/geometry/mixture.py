@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln
 
 from nautilus._types import FloatArray, IntArray
 
@@ -64,7 +64,9 @@ class Mixture:
     def log_density(self, points: FloatArray) -> FloatArray:
         """Return the log density of points of shape (n, d), shape (n,)."""
         terms = self.component_log_density(points) + self.log_shares
-        return np.asarray(logsumexp(terms, axis=1))
+        peak = terms.max(axis=1)
+        np.exp(terms - peak[:, None], out=terms)
+        return np.asarray(np.log(terms.sum(axis=1)) + peak)
 
     def responsibilities(self, points: FloatArray) -> FloatArray:
         """Return the probability of each component given each point, shape (n, K)."""

@@ -52,6 +52,8 @@ class BuildSettings:
         Most chunks of trials for the normalisation.
     acceptance_min
         Smallest acceptance; the ceiling is lowered to keep it.
+    defensive
+        About this share of the draws comes from the base alone.
     """
 
     emulator: EmulatorSettings = field(default_factory=EmulatorSettings)
@@ -64,6 +66,7 @@ class BuildSettings:
     clipped: float = 0.02
     n_norm_max: int = 100
     acceptance_min: float = 0.03
+    defensive: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ def build_proposal(
     settings: BuildSettings,
     address: tuple[int, int],
     run_tasks: RunTasks,
+    emulator: Emulator | None = None,
 ) -> LearnedProposal:
     """Return a proposal that imitates the target.
 
@@ -126,15 +130,21 @@ def build_proposal(
         Seed of the run and number of the proposal.
     run_tasks
         Runs the training of networks and the chunks of the norm elsewhere.
+    emulator
+        One to use again; None trains a new one.
     """
     log_tau = target.log_value(log_l)
     weights = np.exp(log_tau - log_g - (log_tau - log_g).max())
-    coordinates = cut_periodic(points, weights, settings.periodic)
+    if emulator is None:
+        coordinates = cut_periodic(points, weights, settings.periodic)
+    else:
+        coordinates = emulator.coordinates
     seen = Seen(points, coordinates.to_space(points), log_l, log_g, log_tau, weights)
     first = seen.fit(settings, settings.n_components_max)
-    emulator = _learn(seen, first, target, coordinates, settings, address, run_tasks)
+    if emulator is None:
+        emulator = _learn(seen, first, target, coordinates, settings, address, run_tasks)
     base = _widen(first, FIRST_WIDENING * settings.enlarge)
-    wide = LearnedProposal(coordinates, base, emulator, target, 0.0, 0.0, 0.0)
+    wide = LearnedProposal(coordinates, base, emulator, target, 0.0, 0.0, 0.0, 0.0)
     draft = replace(wide, log_ceiling=_choose_ceiling(wide, seen, settings))
     for attempt in range(N_REFITS + 1):
         rng = stream(address[0], "base", address[1], attempt)
@@ -147,7 +157,8 @@ def build_proposal(
             break
         draft = _refit(draft, wide.base, space, accept, settings)
         draft = replace(draft, log_ceiling=_choose_ceiling(draft, seen, settings))
-    return _normalise(draft, settings, address, run_tasks)
+    floor = settings.defensive * float(accept.mean())
+    return _normalise(replace(draft, floor=floor), settings, address, run_tasks)
 
 
 def _refit(

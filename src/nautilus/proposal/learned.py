@@ -17,11 +17,12 @@ CHUNK = 4096
 
 @dataclass(frozen=True)
 class LearnedProposal:
-    """The density min(b(x), T(x) / c) / A of a base b and an emulated target T.
+    """The density b(x) a(x) / A of a base b thinned by an emulated target T.
 
-    Points of the base are accepted with probability ``a = min(1, T / (c b))``, so
-    the density is ``b a / A`` with ``A`` the mean of ``a`` over the base, whatever
-    the emulator says.
+    Points of the base are accepted with probability
+    ``a = f + (1 - f) min(1, T / (c b))``, so the density is ``b a / A`` with ``A``
+    the mean of ``a`` over the base, whatever the emulator says. The floor ``f``
+    keeps the density from vanishing where the emulator underestimates.
 
     Parameters
     ----------
@@ -35,6 +36,8 @@ class LearnedProposal:
         Turns predicted log L into the target.
     log_ceiling
         Logarithm of c.
+    floor
+        The smallest acceptance f, between 0 and 1.
     log_norm
         Logarithm of A.
     log_norm_error
@@ -46,6 +49,7 @@ class LearnedProposal:
     emulator: Emulator
     target: CappedTarget
     log_ceiling: float
+    floor: float
     log_norm: float
     log_norm_error: float
 
@@ -86,7 +90,8 @@ class LearnedProposal:
             log_target[rows] = self.target.log_value(
                 self.emulator.log_likelihood(points[rows], space[rows])
             )
-        return log_base, np.minimum(0.0, log_target - self.log_ceiling - log_base)
+        thinned = np.exp(np.minimum(0.0, log_target - self.log_ceiling - log_base))
+        return log_base, np.log(self.floor + (1.0 - self.floor) * thinned)
 
 
 def base_log_density(base: Mixture, space: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from nautilus._types import FloatArray, IntArray, RunTasks
+from nautilus.emulator.emulator import Emulator
 from nautilus.proposal.build import BuildSettings, build_proposal
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.proposal.target import CappedTarget
@@ -21,6 +22,9 @@ N_OLD = 4
 WIDE_SHARE = 0.02
 DEFENSIVE_SHARE = 0.08
 PREVIOUS_SHARE = 0.05
+N_ALWAYS_TRAINED = 4
+"""The first proposals have few points to learn from: each trains its own emulator."""
+
 GOOD_EFFICIENCY = 0.9
 """A proposal is not refitted if the last stage drawn from it was this efficient."""
 
@@ -41,7 +45,8 @@ def look_up(state: RunState, config: Config) -> Level:
 def plan_contour(state: RunState, config: Config, level: Level, run_tasks: RunTasks) -> RunState:
     """Plan a step of the ladder: the likelihood capped at a contour is the target."""
     target = CappedTarget(level.log_level, level.log_boost)
-    state = _with_proposal(state, config, target, draft(config.build), run_tasks)
+    emulator = recent_emulator(state)
+    state = _with_proposal(state, config, target, draft(config.build), run_tasks, emulator)
     last = len(state.proposals) - 1
     shares = np.zeros(last + 1)
     shares[0] = CUBE_SHARE
@@ -52,6 +57,18 @@ def plan_contour(state: RunState, config: Config, level: Level, run_tasks: RunTa
         shares[0] += OLD_SHARE
     shares[last] = 1 - shares.sum()
     return _with_stage(state, config, whole_counts(shares, config.n_stage), run_tasks)
+
+
+def recent_emulator(state: RunState) -> Emulator | None:
+    """Return the last emulator if it was trained for the last proposal and is worth using again.
+
+    From one contour to the next the landscape hardly changes; training every
+    second time halves the sampler's own work.
+    """
+    last = state.proposals[-1]
+    if not isinstance(last, LearnedProposal) or len(state.proposals) <= N_ALWAYS_TRAINED:
+        return None
+    return last.emulator if last.emulator.number == len(state.proposals) - 1 else None
 
 
 def draft(build: BuildSettings) -> BuildSettings:
@@ -128,6 +145,7 @@ def _with_proposal(
     target: CappedTarget,
     build: BuildSettings,
     run_tasks: RunTasks,
+    emulator: Emulator | None = None,
 ) -> RunState:
     proposal = build_proposal(
         state.ledger.points,
@@ -137,6 +155,7 @@ def _with_proposal(
         build,
         (config.seed, len(state.proposals)),
         run_tasks,
+        emulator,
     )
     proposals = (*state.proposals, proposal)
     table = state.table.extend(state.ledger, proposals, run_tasks)
