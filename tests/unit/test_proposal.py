@@ -1,0 +1,316 @@
+"""Proposals: normalised densities, draws that follow them, and stages drawn from them."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from nautilus._streams import stream
+from nautilus.emulator.emulator import EmulatorSettings
+from nautilus.emulator.network import Network
+from nautilus.emulator.training import Schedule
+from nautilus.geometry.coordinates import log_prior_density
+from nautilus.geometry.mixture import standard_normal
+from nautilus.proposal.base import BLOCK
+from nautilus.proposal.build import BuildSettings, _normalise, build_proposal
+from nautilus.proposal.cube import CHUNK as CUBE_CHUNK
+from nautilus.proposal.cube import CubeProposal
+from nautilus.proposal.learned import CHUNK, LearnedProposal
+from nautilus.proposal.target import CappedTarget
+from nautilus.run.draw import draw_stage
+
+FALSE_ALARM = 1e-4
+SETTINGS = BuildSettings(
+    emulator=EmulatorSettings(n_networks=2, hidden_layers=(16, 16), schedule=Schedule(n_epochs=20)),
+    norm_error=0.005,
+    n_components_max=6,
+)
+
+
+def serial(function, tasks):
+    return [function(*task) for task in tasks]
+
+
+def backwards(function, tasks):
+    return [function(*task) for task in reversed(tasks)][::-1]
+
+
+def threads(function, tasks):
+    with ThreadPoolExecutor(3) as executor:
+        return list(executor.map(lambda task: function(*task), tasks))
+
+
+EXECUTORS = [serial, backwards, threads]
+
+
+def bent(points):
+    x, y = points[:, 0], points[:, 1]
+    return -0.5 * ((x - 0.5) / 0.15) ** 2 - 0.5 * ((y - 0.2 - 2 * (x - 0.5) ** 2) / 0.08) ** 2
+
+
+def angular(points):
+    turn = 3.0 * np.cos(2 * np.pi * (points[:, 0] - 0.02))
+    return turn - 0.5 * ((points[:, 1] - 0.6) / 0.1) ** 2
+
+
+def build(function, log_level, *, periodic=(), run=serial, address=(3, 1)):
+    points = np.random.default_rng(7).random((1500, 2))
+    settings = replace(SETTINGS, periodic=periodic)
+    target = CappedTarget(log_level, 1.0 if np.isfinite(log_level) else 0.0)
+    return build_proposal(points, function(points), np.zeros(1500), target, settings, address, run)
+
+
+CASES = {
+    "posterior": (bent, np.inf, ()),
+    "contour": (bent, -4.0, ()),
+    "periodic": (angular, np.inf, (0,)),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def learned(request):
+    function, log_level, periodic = CASES[request.param]
+    return build(function, log_level, periodic=periodic)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return build(bent, np.inf)
+
+
+def draw(proposal, n, purpose="test"):
+    pieces, n_found = [], 0
+    while n_found < n:
+        pieces.append(proposal.chunk(stream(11, purpose, len(pieces))))
+        n_found += len(pieces[-1])
+    return np.concatenate(pieces)[:n]
+
+
+def integral(proposal, n, rng):
+    """Estimate the integral of a density by draws from another one with wider tails.
+
+    Both are taken in the whole space, where the density has no singular edges; what falls on a
+    wall of the cube, or on a cut, by rounding is outside.
+    """
+    wide = standard_normal(proposal.base.n_dim).scaled(1.5, dof=2.0)
+    space = wide.draw(n, rng)
+    points = proposal.coordinates.to_cube(space)
+    inside = ((points > 0) & (points < 1)).all(axis=1)
+    inside &= np.isfinite(proposal.coordinates.to_space(points)).all(axis=1)
+    ratio = np.zeros(n)
+    log_q = proposal.log_density(points[inside]) + log_prior_density(space[inside])
+    ratio[inside] = np.exp(log_q - wide.log_density(space[inside]))
+    return ratio.mean(), ratio.std() / np.sqrt(n)
+
+
+class TestCube:
+    def test_points_are_uniform(self, seed):
+        points = CubeProposal(3).chunk(np.random.default_rng(seed))
+        assert points.shape == (CUBE_CHUNK, 3)
+        for axis in points.T:
+            assert stats.kstest(axis, "uniform").pvalue > FALSE_ALARM
+        np.testing.assert_array_equal(points, CubeProposal(3).chunk(np.random.default_rng(seed)))
+
+    @pytest.mark.parametrize("most", [False, True])
+    def test_the_outermost_points_are_inside(self, most):
+        class Extreme:
+            @staticmethod
+            def integers(low, high, size):
+                return np.full(size, high - 1 if most else low)
+
+        points = CubeProposal(2).chunk(Extreme())
+        assert np.all((points > 0) & (points < 1))
+
+    def test_its_density_is_exactly_one(self):
+        cube = CubeProposal(2)
+        np.testing.assert_array_equal(cube.log_density(np.full((4, 2), 0.3)), np.zeros(4))
+        assert cube.log_norm_error == 0.0
+
+
+class TestTarget:
+    log_l = np.array([-np.inf, -5.0, -2.0, -1.0, 7.0])
+
+    def test_the_likelihood_is_capped(self):
+        np.testing.assert_array_equal(
+            CappedTarget(-2.0).log_value(self.log_l), [-np.inf, -5, -2, -2, -2]
+        )
+
+    def test_only_what_exceeds_the_cap_is_boosted(self):
+        np.testing.assert_array_equal(
+            CappedTarget(-2.0, 3.0).log_value(self.log_l), [-np.inf, -5, -2, 1, 1]
+        )
+
+    def test_without_a_cap_it_is_the_posterior(self):
+        np.testing.assert_array_equal(CappedTarget(np.inf).log_value(self.log_l), self.log_l)
+
+
+class TestDensity:
+    def test_it_integrates_to_one(self, learned, seed):
+        total, error = integral(learned, 200_000, np.random.default_rng(seed))
+        # Both errors are known; 5 of them are exceeded at a rate of 6e-7.
+        allowed = 5 * np.hypot(error, learned.log_norm_error)
+        assert allowed < 0.06
+        assert abs(total - 1) < allowed
+
+    def test_it_integrates_to_one_however_wrong_the_emulator_is(self, plain, seed):
+        rng = np.random.default_rng(seed)
+        wrong = tuple(
+            Network(
+                tuple(rng.normal(size=w.shape).astype(np.float32) for w in network.weights),
+                tuple(rng.normal(size=b.shape).astype(np.float32) for b in network.biases),
+            )
+            for network in plain.emulator.networks
+        )
+        assert wrong
+        emulator = replace(plain.emulator, networks=wrong, amplitude=1.0)
+        proposal = _normalise(replace(plain, emulator=emulator), SETTINGS, (8, 1), serial)
+        points = draw(plain, 1000)
+        assert np.std(proposal.log_density(points) - plain.log_density(points)) > 0.1
+        total, error = integral(proposal, 200_000, rng)
+        allowed = 5 * np.hypot(error, proposal.log_norm_error)
+        assert allowed < 0.1
+        assert abs(total - 1) < allowed
+
+    def test_draws_follow_it(self, learned):
+        n = 20_000
+        space = learned.coordinates.to_space(draw(learned, n))
+        edges = np.array([-np.inf, *np.linspace(-2.0, 2.0, 13), np.inf])
+        cell = np.searchsorted(edges, space) - 1
+        found = np.bincount(cell[:, 0] * 14 + cell[:, 1], minlength=14**2)
+
+        # The midpoint rule on a grid whose cells do not cross the edges above.
+        width = 1 / 18
+        axis = np.arange(-8.0 + width / 2, 8.0, width)
+        grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+        log_q = learned.log_density(learned.coordinates.to_cube(grid)) + log_prior_density(grid)
+        cell = np.searchsorted(edges, grid) - 1
+        known = np.bincount(
+            cell[:, 0] * 14 + cell[:, 1], weights=np.exp(log_q) * width**2, minlength=14**2
+        )
+        assert abs(known.sum() - 1) < 0.02
+
+        def p_value(share):
+            expected = n * share / share.sum()
+            rare = expected < 10
+            counts = np.append(found[~rare], found[rare].sum())
+            expected = np.append(expected[~rare], expected[rare].sum())
+            return stats.chisquare(counts, expected).pvalue
+
+        assert p_value(known) > FALSE_ALARM
+        # Negative control: a density with every second cell a fifth too high is rejected.
+        assert p_value(known * np.where(np.arange(14**2) % 2, 1.0, 1.2)) < FALSE_ALARM
+
+    def test_its_norm_is_the_mean_acceptance_of_other_trials(self, learned):
+        trials = np.concatenate([learned.acceptance(stream(5, "other", j)) for j in range(10)])
+        assert np.all((trials >= 0) & (trials <= 1))
+        error = np.hypot(
+            trials.std() / np.sqrt(len(trials)) / trials.mean(), learned.log_norm_error
+        )
+        assert abs(np.log(trials.mean()) - learned.log_norm) < 5 * error
+        assert learned.log_norm_error <= SETTINGS.norm_error
+
+    def test_draws_are_inside_the_open_cube_with_a_finite_density(self, learned):
+        points = draw(learned, 3000)
+        assert np.all((points > 0) & (points < 1))
+        assert np.isfinite(learned.log_density(points)).all()
+
+    def test_the_posterior_is_imitated(self, plain):
+        points = draw(plain, 4000)
+        log_w = bent(points) - plain.log_density(points)
+        weights = np.exp(log_w - log_w.max())
+        assert weights.sum() ** 2 / (weights**2).sum() > 0.5 * len(points)
+
+    @pytest.mark.parametrize("cut", [1, 2])
+    def test_it_does_not_depend_on_the_grouping_of_blocks(self, learned, cut):
+        points = np.random.default_rng(1).random((3 * BLOCK + 77, 2))
+        whole = learned.log_density(points)
+        parts = [points[: cut * BLOCK], points[cut * BLOCK :]]
+        np.testing.assert_array_equal(
+            whole, np.concatenate([learned.log_density(part) for part in parts])
+        )
+
+    @pytest.mark.parametrize("n", [1, 2, 333, BLOCK - 1, BLOCK, BLOCK + 1])
+    def test_it_does_not_depend_on_what_comes_after(self, learned, n):
+        points = np.random.default_rng(1).random((2 * BLOCK, 2))
+        np.testing.assert_array_equal(
+            learned.log_density(points)[:n], learned.log_density(points[:n])
+        )
+
+    def test_no_points_have_no_density(self, learned):
+        assert learned.log_density(np.empty((0, 2))).shape == (0,)
+
+
+class TestBuild:
+    @pytest.mark.parametrize("run", EXECUTORS[1:])
+    def test_numbers_depend_on_the_address_alone(self, plain, run):
+        points = np.random.default_rng(1).random((500, 2))
+        again = build(bent, np.inf, run=run)
+        assert (again.log_norm, again.log_ceiling) == (plain.log_norm, plain.log_ceiling)
+        np.testing.assert_array_equal(again.log_density(points), plain.log_density(points))
+
+    def test_another_address_gives_other_numbers(self, plain):
+        assert build(bent, np.inf, address=(3, 2)).log_norm != plain.log_norm
+
+    def test_a_contour_draws_inside_and_outside(self):
+        points = draw(build(bent, -4.0), 4000)
+        inside = np.mean(bent(points) > -4.0)
+        # Without the boost of one e-fold a good share would be outside as well.
+        assert 0.2 < inside < 0.98
+
+    def test_forbidden_points_are_no_accident(self):
+        def half(points):
+            return np.where(points[:, 0] < 0.5, bent(points), -np.inf)
+
+        proposal = build(half, np.inf)
+        points = draw(proposal, 2000)
+        assert np.mean(points[:, 0] < 0.5) > 0.7
+        assert isinstance(proposal, LearnedProposal)
+
+
+@dataclass(frozen=True)
+class Dripping:
+    """Gives few points per chunk, and how many depends on the chunk."""
+
+    n_most: int
+    offset: float = 0.0
+
+    def chunk(self, rng):
+        return self.offset + rng.random((rng.integers(0, self.n_most + 1), 2))
+
+
+class TestStage:
+    @pytest.mark.parametrize("n_most", [1, 5, 300])
+    def test_points_are_those_of_the_numbered_chunks(self, n_most):
+        proposals = (Dripping(n_most), Dripping(2, 10.0), Dripping(n_most, 20.0))
+        counts = np.array([100, 0, 37])
+        points = draw_stage(proposals, counts, (5, 9), serial)
+        for k, first, n in [(0, 0, 100), (2, 100, 37)]:
+            chunks = [proposals[k].chunk(stream(5, "draw", 9, k, j)) for j in range(1000)]
+            np.testing.assert_array_equal(points[first : first + n], np.concatenate(chunks)[:n])
+        assert len(points) == 137
+
+    @pytest.mark.parametrize("run", EXECUTORS[1:])
+    def test_who_computes_a_chunk_changes_nothing(self, plain, run):
+        proposals = (CubeProposal(2), plain, Dripping(3))
+        counts = np.array([1500, 3000, 50])
+        np.testing.assert_array_equal(
+            draw_stage(proposals, counts, (5, 9), serial),
+            draw_stage(proposals, counts, (5, 9), run),
+        )
+
+    def test_how_many_are_wanted_changes_only_the_number(self, plain):
+        few = draw_stage((CubeProposal(2), plain), np.array([0, 700]), (5, 9), serial)
+        many = draw_stage((CubeProposal(2), plain), np.array([0, 2 * CHUNK]), (5, 9), serial)
+        np.testing.assert_array_equal(few, many[:700])
+
+    def test_stages_and_proposals_have_numbers_of_their_own(self):
+        cubes = (CubeProposal(2), CubeProposal(2))
+        points = draw_stage(cubes, np.array([5, 5]), (5, 9), serial)
+        other = draw_stage(cubes, np.array([5, 5]), (5, 10), serial)
+        assert len(np.unique(np.concatenate([points, other]), axis=0)) == 20
+
+    def test_a_proposal_that_gives_nothing_is_an_error(self):
+        with pytest.raises(RuntimeError, match="proposal 1 gave 0 points in"):
+            draw_stage((CubeProposal(2), Dripping(0)), np.array([5, 1]), (5, 9), serial)
