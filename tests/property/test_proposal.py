@@ -1,22 +1,24 @@
 """Proposals: what must hold for every base, every emulator and every target."""
 
+from dataclasses import replace
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from nautilus.emulator.emulator import Emulator
+from nautilus.emulator.emulator import EmulatorSettings
 from nautilus.emulator.network import Network, new_network
 from nautilus.emulator.target import FLOOR, LearningScale
 from nautilus.geometry.coordinates import Coordinates, log_prior_density
-from nautilus.geometry.mixture import Mixture, standard_normal
-from nautilus.proposal.build import BuildSettings, _normalise
-from nautilus.proposal.learned import LearnedProposal
+from nautilus.geometry.mixture import Mixture
+from nautilus.proposal.build import BuildSettings, _normalise, build_proposal
 from nautilus.proposal.target import CappedTarget
 
 seeds = st.integers(0, 2**32)
-SETTINGS = BuildSettings(norm_error=0.01, n_norm_max=10)
+SETTINGS = BuildSettings(EmulatorSettings(n_networks=0), norm_error=0.01, n_norm_max=10)
 
 
 def serial(function, tasks):
@@ -42,33 +44,37 @@ def any_network(n_inputs, rng):
     )
 
 
+@cache
+def template(d):
+    """Return a sound proposal, of which the parts are then exchanged."""
+    points = np.random.default_rng(d).random((200, d))
+    log_l = -np.sum((points - 0.5) ** 2, axis=1)
+    return build_proposal(
+        points, log_l, np.zeros(200), CappedTarget(np.inf), SETTINGS, (1, 1), serial
+    )
+
+
 def any_proposal(d, n_components, periodic, log_level, rng):
     cuts = np.full(d, np.nan)
     if periodic:
         cuts[0] = (rng.integers(64) + 0.5) / 64
-    coordinates = Coordinates(cuts)
-    emulator = Emulator(
-        coordinates=coordinates,
+    sound = template(d)
+    emulator = replace(
+        sound.emulator,
+        coordinates=Coordinates(cuts),
         scale=LearningScale(reference=-1.0, width=2.0),
-        gates=standard_normal(d),
         baseline=None,
-        centre=np.full(d, 0.5),
-        whitening=4.0 * np.eye(d),
         networks=(any_network(d + 2 * periodic, rng), any_network(d + 2 * periodic, rng)),
         amplitude=1.0,
         ceiling=3.0,
-        error=1.0,
-        caution=0.5,
     )
-    proposal = LearnedProposal(
-        coordinates=coordinates,
+    proposal = replace(
+        sound,
+        coordinates=Coordinates(cuts),
         base=any_mixture(d, n_components, rng),
         emulator=emulator,
         target=CappedTarget(log_level, 1.0),
         log_ceiling=rng.normal(),
-        floor=rng.uniform(0.01, 0.2),
-        log_norm=0.0,
-        log_norm_error=0.0,
     )
     return _normalise(proposal, SETTINGS, (1, 1), serial)
 
