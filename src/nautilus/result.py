@@ -10,7 +10,7 @@ from nautilus._streams import stream
 from nautilus._types import BoolArray, FloatArray
 from nautilus.errors import EdgeMassWarning, NoResultError, SettingsError, UntrustedResultWarning
 from nautilus.posterior import Posterior, edge_mass, equal_weight
-from nautilus.prior import PriorMap
+from nautilus.prior import DictionaryMap, Prior, PriorMap
 from nautilus.run.estimate import Estimate
 from nautilus.run.loop import answer
 from nautilus.run.state import Phase, RunState
@@ -18,6 +18,7 @@ from nautilus.run.state import Phase, RunState
 EDGE_MASS = 0.05
 """Posterior mass within a thousandth of the prior's edge that is worth a warning."""
 
+UNFINISHED = "the run stopped before the sampling phase"
 TAIL_INDEX_MAX = 0.7
 DISAGREEMENT = 4.0
 
@@ -51,7 +52,7 @@ def findings_of(state: RunState) -> tuple[str, ...]:
     found = list(state.findings)
     kept, fresh = answer(state, False), answer(state, True)
     if not np.isfinite(fresh.log_z):
-        found.append("the run stopped before the sampling phase")
+        found.append(UNFINISHED)
         return tuple(found)
     error = float(np.hypot(kept.log_z_err, fresh.log_z_err))
     if abs(kept.log_z - fresh.log_z) > DISAGREEMENT * error:
@@ -102,8 +103,8 @@ def make_posterior(
 
 
 def physical_array(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
-    """Return names and physical parameters, one column per scalar parameter."""
-    physical = prior.to_physical(points)
+    """Return names and physical parameters, one column per free scalar parameter."""
+    physical = _free(prior).to_physical(points)
     if isinstance(physical, dict):
         names, columns = [], []
         for name, value in physical.items():
@@ -113,7 +114,7 @@ def physical_array(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...]
                 columns.append(flat[:, i])
         return tuple(names), np.column_stack(columns)
     array = np.asarray(physical, dtype=np.float64)
-    names_given = prior.names
+    names_given = _free(prior).names
     if names_given is None or len(names_given) != array.shape[1]:
         return tuple(f"x_{i}" for i in range(array.shape[1])), array
     return tuple(names_given), array
@@ -146,33 +147,37 @@ def as_tuple(
     return points, log_w, log_l
 
 
+def _free(prior: PriorMap) -> PriorMap:
+    """Return the map to free parameters alone, where fixed and tied ones can be told apart."""
+    return prior.prior if isinstance(prior, DictionaryMap) else prior
+
+
 def _points(prior: PriorMap, unit: FloatArray, return_as_dict: bool | None) -> Any:
-    if return_as_dict:
-        named = getattr(prior, "prior", prior)
-        if hasattr(named, "unit_to_dictionary"):
-            return named.unit_to_dictionary(unit)
-        physical = named.to_physical(unit)
-        if isinstance(physical, dict):
-            return physical
+    named = _free(prior)
+    if return_as_dict and isinstance(named, Prior):
+        return named.unit_to_dictionary(unit)
+    physical = named.to_physical(unit)
+    is_dict = isinstance(physical, dict)
+    if return_as_dict and not is_dict:
         raise SettingsError(
             "return_as_dict is True, but the prior is a function that gives arrays without names."
             " Use return_as_dict=False, or a nautilus.Prior."
         )
-    inner = getattr(prior, "prior", prior)
-    if hasattr(inner, "unit_to_physical"):
-        return inner.unit_to_physical(unit)
-    physical = inner.to_physical(unit)
-    if isinstance(physical, dict) and return_as_dict is None:
-        return physical
-    return physical_array(inner, unit)[1] if isinstance(physical, dict) else physical
+    if is_dict and return_as_dict is False:
+        return physical_array(named, unit)[1]
+    return physical
 
 
 def warn_about(state: RunState, estimate: Estimate, prior: PriorMap) -> None:
-    """Warn of findings, and of posterior mass piled up at an edge of the prior."""
+    """Warn of findings, and of posterior mass piled up at an edge of the prior.
+
+    A run that only paused at a limit is not finished and is judged when it is.
+    """
     for text in findings_of(state):
-        warnings.warn(text, UntrustedResultWarning, stacklevel=3)
+        if text != UNFINISHED:
+            warnings.warn(text, UntrustedResultWarning, stacklevel=3)
     mass = edge_mass(state.ledger.points, estimate.log_weights)
-    names = prior.names or tuple(f"x_{i}" for i in range(mass.shape[0]))
+    names = _free(prior).names or tuple(f"x_{i}" for i in range(mass.shape[0]))
     for axis, side in zip(*np.nonzero(mass > EDGE_MASS), strict=True):
         edge = ("lower", "upper")[side]
         warnings.warn(

@@ -53,8 +53,8 @@ class Sampler:
     n_dim
         Number of dimensions of the unit cube.
     n_live
-        Effective number of points that every contour of the exploration must hold inside.
-        More finds smaller modes and costs proportionally more calls.
+        Effective number of points, 500 by default, that every contour of the exploration must
+        hold inside. More finds smaller modes and costs proportionally more calls.
     n_update
         Likelihood calls per stage of the exploration; `n_live` by default.
     enlarge_per_dim
@@ -69,8 +69,14 @@ class Sampler:
         Networks in the ensemble; 0 leaves only local quadratic models.
     neural_network_kwargs
         ``hidden_layer_sizes``, ``learning_rate_init``, ``batch_size``, ``max_iter``.
-    prior_args, prior_kwargs, likelihood_args, likelihood_kwargs
-        Further arguments of the two functions.
+    prior_args
+        Further positional arguments of a prior that is a function.
+    prior_kwargs
+        Its further keyword arguments.
+    likelihood_args
+        Further positional arguments of the likelihood.
+    likelihood_kwargs
+        Its further keyword arguments.
     n_batch
         Points in one call of a vectorised likelihood, 256 by default. It does not depend on the
         stage or the number of workers, because numbers may depend on it.
@@ -87,8 +93,10 @@ class Sampler:
         Seed of all random numbers; None draws one, to be read from the attribute `seed`.
     blobs_dtype
         Data type of the blobs.
-    filepath, resume
-        Accepted as None and True only: this version keeps runs in memory.
+    filepath
+        Not available yet: this version keeps runs in memory, and a filepath is refused.
+    resume
+        True or False; has no effect without a file.
     pad_batch
         Whether shorter vectorised calls are filled up to `n_batch` points.
     on_error
@@ -140,14 +148,15 @@ class Sampler:
         seed: int | None = None,
         blobs_dtype: Any = None,
         filepath: Any = None,
-        resume: bool | str = True,
+        resume: bool = True,
         *,
         pad_batch: bool = False,
         on_error: Literal["raise", "-inf", "retry"] = "raise",
         on_nan: Literal["raise", "-inf"] = "raise",
         threads_per_worker: int | None = 1,
     ) -> None:
-        del resume
+        if resume is not True and resume is not False:
+            raise SettingsError(f"resume is {resume!r}; give True or False.")
         if filepath is not None:
             raise SettingsError(
                 f"filepath is {filepath!r}, but this version keeps runs in memory only and would"

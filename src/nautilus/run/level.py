@@ -6,6 +6,12 @@ import numpy as np
 
 from nautilus._types import FloatArray
 
+FULL_SUPPORT = 0.1
+"""Contours with more than this share of the evidence inside need the full support."""
+
+LEAST_SUPPORT = 0.3
+"""Share of the support that every contour needs."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -36,15 +42,19 @@ class Level:
 def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
     """Return the highest contour with enough effective points inside.
 
-    The points inside, weighted by 1/g, must be worth `n_live` uniform ones.
+    The points inside, weighted by 1/g, must be worth `n_live` uniform ones; fewer
+    do where less than a tenth of the evidence is at stake.
     """
     order = np.argsort(-log_l, kind="stable")
     values = log_l[order]
     log_inverse = -log_g[order]
     inverse = np.exp(log_inverse - log_inverse.max())
     first, second = np.cumsum(inverse), np.cumsum(inverse**2)
-    enough = first**2 >= n_live * second
-    enough &= np.arange(1, len(enough) + 1) >= n_live
+    with np.errstate(invalid="ignore"):
+        weights = np.where(np.isfinite(values), np.exp(values - values[0]) * inverse, 0.0)
+    at_stake = np.cumsum(weights) / max(weights.sum(), np.finfo(float).tiny)
+    needed = n_live * np.clip(at_stake / FULL_SUPPORT, LEAST_SUPPORT, 1.0)
+    enough = (first**2 >= needed * second) & (np.arange(1, len(values) + 1) >= needed)
     last = int(np.argmax(enough)) if enough.any() else len(values) - 1
     log_level = values[last]
     inside = values > log_level
@@ -53,7 +63,6 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
         inside = np.isfinite(values)
     n_inside = int(inside.sum())
     scale = float(log_inverse.max()) - np.log(len(values))
-    weights = np.exp(values - values[0]) * inverse
     below = np.exp(np.minimum(values - log_level, 0.0)) * inverse
     if n_inside == 0:
         return Level(np.inf, -np.inf, 0.0, 0.0, 0.0)
