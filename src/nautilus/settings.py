@@ -19,15 +19,15 @@ N_LIVE = 500
 """Default support of a contour; docs/how-it-works.md says what it costs and buys."""
 
 
-def whole(name: str, value: object, low: int, high: float = np.inf) -> int:
+def whole(name: str, value: Any, low: int, high: float = np.inf) -> int:
     """Return a whole number within bounds, or say what is wrong with it."""
     if isinstance(value, bool) or not isinstance(value, (Integral, Real)):
         raise SettingsError(f"{name} is {value!r}; give a whole number of at least {low}.")
-    number = float(value)
-    if number != np.floor(number) or not low <= number <= high:
+    exact = int(value) if np.isfinite(float(value)) else low - 1
+    if exact != value or not low <= exact <= high:
         limit = f"at least {low}" if high == np.inf else f"between {low} and {high:g}"
         raise SettingsError(f"{name} is {value!r}; give a whole number, {limit}.")
-    return int(number)
+    return exact
 
 
 def number(name: str, value: object, low: float, high: float = np.inf) -> float:
