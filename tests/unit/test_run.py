@@ -399,7 +399,7 @@ class TestLevel:
         assert abs(level.support - 200) <= 1
         assert np.isclose(level.log_volume, np.log(inside.mean()))
         true_volume = np.pi * -level.log_level / 40
-        assert abs(level.log_volume - np.log(true_volume)) < 4.5 / np.sqrt(200)
+        assert abs(level.log_volume - np.log(true_volume)) < 4.5 / np.sqrt(level.support)
         likelihood = np.exp(self.log_l(points))
         assert np.isclose(level.f_inside, likelihood[inside].sum() / likelihood.sum())
 
@@ -408,8 +408,11 @@ class TestLevel:
         points = draw_stage((proposal,), np.array([3000]), (seed, 0), serial)
         level = choose_level(self.log_l(points), proposal.log_density(points), 200)
         true_volume = np.pi * -level.log_level / 40
-        assert abs(level.log_volume - np.log(true_volume)) < 4.5 / np.sqrt(200)
-        assert 198 <= level.support < 240
+        assert abs(level.log_volume - np.log(true_volume)) < 4.5 / np.sqrt(level.support)
+        inside = self.log_l(points) > level.log_level
+        inverse = np.exp(-proposal.log_density(points[inside]))
+        assert np.isclose(level.support, inverse.sum() ** 2 / (inverse**2).sum())
+        assert 30 < level.support < 240
 
     @pytest.mark.parametrize("n_live", [50, 400])
     def test_the_boost_brings_half_of_the_target_inside(self, n_live, seed):
