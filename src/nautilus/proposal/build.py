@@ -9,8 +9,9 @@ from nautilus._types import FloatArray, RunTasks
 from nautilus.emulator.baseline import n_coefficients
 from nautilus.emulator.emulator import Emulator, EmulatorSettings, TrainingSet, fit_emulator
 from nautilus.emulator.target import LearningScale
-from nautilus.geometry.coordinates import Coordinates, cut_periodic
+from nautilus.geometry.coordinates import Coordinates, cut_periodic, log_prior_density
 from nautilus.geometry.fit import fit_mixture
+from nautilus.geometry.gaps import cover_gaps
 from nautilus.geometry.mixture import Mixture, combine, standard_normal
 from nautilus.proposal.learned import CHUNK, LearnedProposal, base_log_density, draw_base
 from nautilus.proposal.target import CappedTarget
@@ -20,6 +21,9 @@ NEGLIGIBLE = 1e-9
 
 FIRST_WIDENING = 1.25
 """The first base is wider, because it is fitted to few effective points."""
+
+GAP_SHARE = 0.2
+"""Share of the base around points that its fitted mixture covers badly."""
 
 N_REFITS = 2
 GOOD_ACCEPTANCE = 0.2
@@ -143,7 +147,7 @@ def build_proposal(
     first = seen.fit(settings, settings.n_components_max)
     if emulator is None:
         emulator = _learn(seen, first, target, coordinates, settings, address, run_tasks)
-    base = _widen(first, FIRST_WIDENING * settings.enlarge)
+    base = _with_gaps(first, seen, _widen(first, FIRST_WIDENING * settings.enlarge))
     wide = LearnedProposal(coordinates, base, emulator, target, 0.0, 0.0, 0.0, 0.0)
     draft = replace(wide, log_ceiling=_choose_ceiling(wide, seen, settings))
     for attempt in range(N_REFITS + 1):
@@ -159,6 +163,17 @@ def build_proposal(
         draft = replace(draft, log_ceiling=_choose_ceiling(draft, seen, settings))
     floor = settings.defensive * float(accept.mean())
     return _normalise(replace(draft, floor=floor), settings, address, run_tasks)
+
+
+def _with_gaps(first: Mixture, seen: Seen, base: Mixture) -> Mixture:
+    """Add components where the fitted mixture covers evaluated points badly."""
+    heavy = seen.weights > seen.weights.max() * 1e-3
+    space = seen.space[heavy]
+    log_target = seen.log_tau[heavy] + log_prior_density(space)
+    gaps = cover_gaps(first, space, log_target, seen.weights[heavy])
+    if gaps is None:
+        return base
+    return combine([base, gaps.scaled(1.25, dof=5.0)], [1.0 - GAP_SHARE, GAP_SHARE])
 
 
 def _refit(

@@ -1,0 +1,83 @@
+"""Components for points that a fitted mixture covers badly, such as the ends of thin ridges."""
+
+import numpy as np
+
+from nautilus._types import FloatArray, IntArray
+from nautilus.geometry.fit import moments, safe_cholesky
+from nautilus.geometry.mixture import Mixture
+
+TOLERANCE = 3.0
+"""A point is covered badly if target over mixture exceeds its median by this factor."""
+
+DEPTH = 3.0
+"""Neighbours whose log target is lower by more than this say nothing about the shape."""
+
+
+def cover_gaps(
+    mixture: Mixture,
+    points: FloatArray,
+    log_target: FloatArray,
+    weights: FloatArray,
+    n_max: int = 24,
+) -> Mixture | None:
+    """Return normal components around badly covered points, or None if there are none.
+
+    Parameters
+    ----------
+    mixture
+        What was fitted to the points.
+    points
+        Shape (n, d).
+    log_target
+        Logarithm of the target density up to a constant, in the same coordinates, shape (n,).
+    weights
+        Mass of the target that each point stands for, shape (n,).
+    n_max
+        Most components.
+
+    Returns
+    -------
+    Mixture or None
+        Each component is centred on a point and shaped by its nearest neighbours of
+        similar target density.
+    """
+    log_ratio = log_target - mixture.log_density(points)
+    order = np.argsort(log_ratio, kind="stable")
+    middle = order[np.searchsorted(np.cumsum(weights[order]), 0.5 * weights.sum())]
+    limit = log_ratio[middle] + np.log(TOLERANCE)
+    missing = weights * np.maximum(-np.expm1(np.minimum(limit - log_ratio, 0.0)), 0.0)
+    if missing.sum() < 1e-4 * weights.sum():
+        return None
+    chosen = _spread(points, missing, n_max)
+    means, factors = points[chosen], []
+    for i in chosen:
+        factors.append(safe_cholesky(_local_covariance(mixture, points, log_target, int(i))))
+    n = len(chosen)
+    return Mixture(np.full(n, -np.log(n)), means, np.stack(factors), np.full(n, np.inf))
+
+
+def _spread(points: FloatArray, missing: FloatArray, n_max: int) -> IntArray:
+    """Choose points systematically by what is missing."""
+    cumulative = np.cumsum(missing)
+    marks = (np.arange(n_max) + 0.5) / n_max * cumulative[-1]
+    return np.unique(np.minimum(np.searchsorted(cumulative, marks), len(points) - 1))
+
+
+def _local_covariance(
+    mixture: Mixture, points: FloatArray, log_target: FloatArray, i: int
+) -> FloatArray:
+    """Return the covariance of the nearest similar points about point i."""
+    d = points.shape[1]
+    nearest = int(np.argmax(mixture.component_log_density(points[i : i + 1])[0]))
+    cholesky = mixture.cholesky[nearest]
+    similar = np.flatnonzero(log_target > log_target[i] - DEPTH)
+    white = np.linalg.solve(cholesky, (points[similar] - points[i]).T)
+    distance = np.einsum("ij,ij->j", white, white)
+    k = min(3 * (d + 1), len(similar))
+    neighbours = np.argpartition(distance, k - 1)[:k]
+    centred = white[:, neighbours].T
+    _, covariance = moments(centred, np.ones(k))
+    offset = centred.mean(axis=0)
+    local = covariance + np.outer(offset, offset)
+    local += 0.02 * np.trace(local) / d * np.eye(d)
+    return np.asarray(cholesky @ local @ cholesky.T)
