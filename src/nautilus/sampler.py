@@ -21,7 +21,17 @@ from nautilus.run.estimate import Estimate
 from nautilus.run.loop import answer
 from nautilus.run.stop import StopReason
 from nautilus.session import Session
-from nautilus.settings import N_LIVE, make_config, make_goal, number, periodic_axes, whole
+from nautilus.settings import (
+    N_LIVE,
+    flag,
+    make_config,
+    make_goal,
+    named,
+    number,
+    periodic_axes,
+    several,
+    whole,
+)
 
 
 @dataclass(frozen=True)
@@ -162,27 +172,36 @@ class Sampler:
                 f"filepath is {filepath!r}, but this version keeps runs in memory only and would"
                 " not save anything. Leave filepath out."
             )
+        is_vectorized = flag("vectorized", vectorized)
+        is_dict = None if pass_dict is None else flag("pass_dict", pass_dict)
+        n_threads = (
+            None
+            if threads_per_worker is None
+            else whole("threads_per_worker", threads_per_worker, 1)
+        )
+        n_call = 256 if n_batch is None else whole("n_batch", n_batch, 1)
         self._prior = as_prior_map(
-            prior, n_dim=n_dim, args=prior_args, kwargs=prior_kwargs,
-            pass_dict=pass_dict, vectorized=vectorized,
+            prior, n_dim=n_dim, args=several("prior_args", prior_args),
+            kwargs=named("prior_kwargs", prior_kwargs), pass_dict=is_dict,
+            vectorized=is_vectorized,
         )  # fmt: skip
         self._config = make_config(
             self._prior.n_dim, n_live=n_live, n_update=n_update, enlarge_per_dim=enlarge_per_dim,
             n_points_min=n_points_min, split_threshold=split_threshold,
             periodic=periodic_axes(periodic, self._prior.periodic, self._prior.n_dim),
-            n_networks=n_networks, neural_network_kwargs=neural_network_kwargs,
+            n_networks=n_networks,
+            neural_network_kwargs=named("neural_network_kwargs", neural_network_kwargs),
             n_like_new_bound=n_like_new_bound, seed=seed,
+            n_batch=n_call if is_vectorized else 1,
         )  # fmt: skip
         self._likelihood = Likelihood(
-            likelihood, self._prior, pass_dict, vectorized, tuple(likelihood_args),
-            dict(likelihood_kwargs or {}), blobs_dtype,
-            256 if n_batch is None else whole("n_batch", n_batch, 1), pad_batch,
-            on_error, on_nan=on_nan,
+            likelihood, self._prior, is_dict, is_vectorized,
+            several("likelihood_args", likelihood_args),
+            named("likelihood_kwargs", likelihood_kwargs), blobs_dtype, n_call,
+            flag("pad_batch", pad_batch), on_error, on_nan=on_nan,
         )  # fmt: skip
-        handles = as_pools(pool, threads_per_worker)
-        self._evaluator = Evaluator(
-            self._likelihood, handles[0], threads_per_worker=threads_per_worker
-        )
+        handles = as_pools(pool, n_threads)
+        self._evaluator = Evaluator(self._likelihood, handles[0], threads_per_worker=n_threads)
         self._runner = TaskRunner(handles[1], threads_per_worker=1)
         self._session = Session(self._config, self._evaluator, self._runner)
         self.discard_exploration = False
@@ -234,7 +253,7 @@ class Sampler:
     @property
     def f_live(self) -> float:
         """Share of the evidence that lies above the last contour of the exploration."""
-        return self._session.f_live
+        return self._session.state.f_inside
 
     @property
     def result(self) -> Posterior:
@@ -351,7 +370,10 @@ class Sampler:
         """
         return as_tuple(
             self.result, self._prior, self._session.state, self.discard_exploration,
-            PosteriorRequest(return_as_dict, equal_weight, equal_weight_boost, return_blobs),
+            PosteriorRequest(
+                return_as_dict, equal_weight,
+                number("equal_weight_boost", equal_weight_boost, 0.0), return_blobs,
+            ),
         )  # fmt: skip
 
     def close(self) -> None:

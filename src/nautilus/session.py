@@ -50,7 +50,6 @@ class Session:
 
     def __init__(self, config: Config, evaluator: Evaluator, runner: TaskRunner) -> None:
         self.state = new_state(config.n_dim)
-        self.f_live = 1.0
         self.clock = Clock()
         self.stop_reason = ""
         self._config = config
@@ -78,7 +77,7 @@ class Session:
                 )  # fmt: skip
                 with closing(run):
                     for step in run:
-                        self.state, self.f_live = step.state, step.f_inside
+                        self.state = step.state
                         self.clock = replace(self.clock, elapsed=before.elapsed + elapsed())
                         self._report(step, goal, reporter)
                         reason = step.stop or reason
@@ -115,7 +114,7 @@ class Session:
             n_eff=current.n_eff,
             log_z=current.log_z,
             log_z_err=current.log_z_err,
-            f_remaining=float(np.clip(step.f_inside, 0.0, 1.0)),
+            f_remaining=float(np.clip(state.f_inside, 0.0, 1.0)),
             efficiency=current.n_eff / max(state.n_like, 1),
             elapsed_seconds=self.clock.elapsed,
             likelihood_seconds=self.clock.likelihood,

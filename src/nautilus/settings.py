@@ -19,11 +19,34 @@ N_LIVE = 500
 """Default support of a contour; docs/how-it-works.md says what it costs and buys."""
 
 
+def flag(name: str, value: object) -> bool:
+    """Return True or False, or say what is wrong with the value."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise SettingsError(f"{name} is {value!r}; give True or False.")
+    return bool(value)
+
+
+def several(name: str, value: object) -> tuple[Any, ...]:
+    """Return further positional arguments as a tuple, or say what is wrong with them."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise SettingsError(f"{name} is {value!r}; give a list or tuple of arguments.")
+    return tuple(value)
+
+
+def named(name: str, value: object) -> dict[str, Any]:
+    """Return further keyword arguments as a dictionary, or say what is wrong with them."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise SettingsError(f"{name} is {value!r}; give a dictionary of arguments.")
+    return dict(value)
+
+
 def whole(name: str, value: Any, low: int, high: float = np.inf) -> int:
     """Return a whole number within bounds, or say what is wrong with it."""
     if isinstance(value, bool) or not isinstance(value, (Integral, Real)):
         raise SettingsError(f"{name} is {value!r}; give a whole number of at least {low}.")
-    exact = int(value) if np.isfinite(float(value)) else low - 1
+    exact: int = int(value) if np.isfinite(float(value)) else low - 1  # type: ignore[call-overload]
     if exact != value or not low <= exact <= high:
         limit = f"at least {low}" if high == np.inf else f"between {low} and {high:g}"
         raise SettingsError(f"{name} is {value!r}; give a whole number, {limit}.")
@@ -49,9 +72,10 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
     split_threshold: object,
     periodic: tuple[int, ...],
     n_networks: object,
-    neural_network_kwargs: Mapping[str, Any] | None,
+    neural_network_kwargs: dict[str, Any],
     n_like_new_bound: object,
     seed: object,
+    n_batch: int,
 ) -> Config:
     """Return the configuration that the public keywords describe.
 
@@ -72,7 +96,7 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
             UnusedKeywordWarning,
             stacklevel=4,
         )
-    emulator = _network_settings(dict(neural_network_kwargs or {}))
+    emulator = _network_settings(neural_network_kwargs)
     build = BuildSettings(
         emulator=replace(emulator, n_networks=whole("n_networks", n_networks, 0, 64)),
         periodic=periodic,
@@ -81,10 +105,11 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
     )
     return Config(
         n_dim=n_dim,
-        seed=new_seed() if seed is None else whole("seed", seed, 0, 2.0**SEED_BITS),
+        seed=new_seed() if seed is None else whole("seed", seed, 0, 2**SEED_BITS - 1),
         n_live=live,
         n_stage=min(stage, most),
         n_stage_max=most,
+        n_batch=n_batch,
         build=build,
     )
 
@@ -93,8 +118,9 @@ def _network_settings(given: dict[str, Any]) -> EmulatorSettings:
     """Translate the keywords of a multilayer perceptron that have a meaning here."""
     settings, schedule = EmulatorSettings(), Schedule()
     if "hidden_layer_sizes" in given:
-        sizes = np.atleast_1d(given.pop("hidden_layer_sizes"))
-        layers = tuple(whole("hidden_layer_sizes", n.item(), 1, 4096) for n in sizes)
+        sizes = given.pop("hidden_layer_sizes")
+        sizes = sizes if isinstance(sizes, (tuple, list, np.ndarray)) else (sizes,)
+        layers = tuple(whole("hidden_layer_sizes", n, 1, 4096) for n in sizes)
         settings = replace(settings, hidden_layers=layers)
     if "learning_rate_init" in given:
         rate = number("learning_rate_init", given.pop("learning_rate_init"), 1e-8, 1.0)
@@ -118,8 +144,8 @@ def periodic_axes(
 ) -> tuple[int, ...]:
     """Return the periodic dimensions named by the keyword and by the prior."""
     axes = set(of_prior)
-    for axis in [] if given is None else given:
-        axes.add(whole("periodic", int(axis), 0, n_dim - 1))
+    for axis in () if given is None else several("periodic", given):
+        axes.add(whole("periodic", axis, 0, n_dim - 1))
     return tuple(sorted(axes))
 
 

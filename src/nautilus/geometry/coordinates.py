@@ -29,12 +29,16 @@ class Coordinates:
     cuts: FloatArray
 
     def rotate(self, points: FloatArray) -> FloatArray:
-        """Return points with periodic axes cut open, still in [0, 1]."""
+        """Return points with periodic axes cut open, still in [0, 1].
+
+        A point exactly on the cut goes just beside it: there is no wall on a circle.
+        """
         periodic = ~np.isnan(self.cuts)
         if not periodic.any():
             return points
         out = points.copy()
-        out[:, periodic] = (points[:, periodic] - self.cuts[periodic]) % 1.0
+        opened = (points[:, periodic] - self.cuts[periodic]) % 1.0
+        out[:, periodic] = np.clip(opened, 2.0**-53, 1.0 - 2.0**-53)
         return out
 
     def to_space(self, points: FloatArray) -> FloatArray:

@@ -87,6 +87,9 @@ def fit_mixture(
             is_open = [*is_open[:k], *is_open[k + 1 :], True, True]
     if mixture.n_components > 1:
         mixture = _polish(points, share, mixture, n_effective, N_POLISH)
+    while mixture.n_components > 1 and np.exp(mixture.log_shares.min()) * n_effective < n_min:
+        mixture = _without(mixture, int(np.argmin(mixture.log_shares)))
+        mixture = _polish(points, share, mixture, n_effective, 2)
     return mixture
 
 
@@ -141,6 +144,17 @@ def _weighted_median(values: FloatArray, mass: FloatArray) -> float:
     order = np.argsort(values, kind="stable")
     cumulative = np.cumsum(mass[order])
     return float(values[order[np.searchsorted(cumulative, 0.5 * cumulative[-1])]])
+
+
+def _without(mixture: Mixture, k: int) -> Mixture:
+    keep = np.arange(mixture.n_components) != k
+    log_shares = mixture.log_shares[keep]
+    return Mixture(
+        log_shares - logsumexp(log_shares),
+        mixture.means[keep],
+        mixture.cholesky[keep],
+        mixture.dof[keep],
+    )
 
 
 def _replace(mixture: Mixture, k: int, halves: Mixture) -> Mixture:

@@ -49,11 +49,10 @@ def cover_gaps(
     if missing.sum() < 1e-4 * weights.sum():
         return None
     chosen = _spread(points, missing, n_max)
-    means, factors = points[chosen], []
-    for i in chosen:
-        factors.append(safe_cholesky(_local_covariance(mixture, points, log_target, int(i))))
+    shapes = [_local_covariance(mixture, points, log_target, int(i)) for i in chosen]
+    factors = np.stack([safe_cholesky(shape) for shape in shapes])
     n = len(chosen)
-    return Mixture(np.full(n, -np.log(n)), means, np.stack(factors), np.full(n, np.inf))
+    return Mixture(np.full(n, -np.log(n)), points[chosen], factors, np.full(n, np.inf))
 
 
 def _spread(points: FloatArray, missing: FloatArray, n_max: int) -> IntArray:

@@ -21,6 +21,8 @@ class Config:
         Points per stage of the exploration phase.
     n_stage_max
         Most points per stage.
+    n_batch
+        Points in one call of the likelihood.
     build
         How proposals are built.
     """
@@ -30,6 +32,7 @@ class Config:
     n_live: int = 500
     n_stage: int = 500
     n_stage_max: int = 5000
+    n_batch: int = 1
     build: BuildSettings = field(default_factory=BuildSettings)
 
 

@@ -6,8 +6,8 @@ from nautilus._streams import stream
 from nautilus._types import FloatArray, IntArray, RunTasks
 from nautilus.proposal.base import Proposal
 
-N_CHUNKS_MAX = 3000
-"""A proposal that does not give its points within so many chunks is broken."""
+N_FRUITLESS_MAX = 3000
+"""A proposal that gives no point in so many chunks is broken."""
 
 
 def draw_stage(
@@ -34,7 +34,7 @@ def draw_stage(
         wanted, found, n_chunks = int(counts[k]), list[FloatArray](), 0
         n_found, batch = 0, 1
         while n_found < wanted:
-            if n_chunks >= N_CHUNKS_MAX:
+            if n_chunks >= N_FRUITLESS_MAX * (n_found + 1):
                 raise RuntimeError(f"proposal {k} gave {n_found} points in {n_chunks} chunks")
             tasks = [
                 (proposals[k], (*address, int(k), j)) for j in range(n_chunks, n_chunks + batch)

@@ -63,15 +63,12 @@ class Step:
         The new state, complete and valid.
     message
         What happened, in a few words; empty for a chunk of a stage.
-    f_inside
-        Share of the evidence above the last contour, as far as known.
     stop
         Why the run ends here, or None.
     """
 
     state: RunState
     message: str
-    f_inside: float
     stop: StopReason | None = None
 
 
@@ -94,39 +91,42 @@ def steps(
     Closing the generator between two steps leaves the last yielded state as the
     state of the run: nothing else has changed.
     """
-    f_inside = 1.0
     while True:
         if is_over():
-            yield Step(state, "", f_inside, StopReason.TIME)
+            yield Step(state, "", StopReason.TIME)
             return
         if state.pending is None:
             planned = next_plan(state, config, goal, run_tasks)
             if planned.stop is not None:
                 yield planned
                 return
-            state, f_inside = planned.state, planned.f_inside
+            state = planned.state
             yield planned
-        with closing(fill_pending(state, goal, evaluate)) as filled:
+        with closing(fill_pending(state, config, goal, evaluate)) as filled:
             for state in filled:
-                yield Step(state, "", f_inside)
+                yield Step(state, "")
                 if is_over():
-                    yield Step(state, "", f_inside, StopReason.TIME)
+                    yield Step(state, "", StopReason.TIME)
                     return
         if state.pending is not None and not state.pending.is_done.all():
-            yield Step(state, "", f_inside, StopReason.CALLS)
+            yield Step(state, "", StopReason.CALLS)
             return
         state = commit(state, run_tasks)
-        yield Step(state, "stage complete", f_inside)
+        yield Step(state, "stage complete")
 
 
 def fill_pending(
-    state: RunState, goal: Goal, evaluate: Evaluate
+    state: RunState, config: Config, goal: Goal, evaluate: Evaluate
 ) -> Generator[RunState, None, None]:
-    """Evaluate what is missing of the pending stage, within the limit of calls."""
+    """Evaluate what is missing of the pending stage, within the limit of calls.
+
+    A limit cuts between calls of the likelihood, never within one: the numbers
+    of a vectorised likelihood may depend on which points it gets together.
+    """
     pending = state.pending
     if pending is None:
         return
-    allowed = goal.n_like_max - state.n_like
+    allowed = (goal.n_like_max - state.n_like) // config.n_batch * config.n_batch
     missing = np.flatnonzero(~pending.is_done)
     if allowed < len(missing):
         missing = missing[: max(int(allowed), 0)]
@@ -155,8 +155,8 @@ def next_plan(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) 
     n_finite = int(np.isfinite(ledger.log_l).sum())
     if n_finite < N_FINITE_MIN:
         if len(ledger.stages) >= N_CUBE_STAGES_MAX:
-            return Step(state, "", 1.0, StopReason.NO_LIKELIHOOD)
-        return Step(plan_cube(state, config, run_tasks), "drawing from the prior", 1.0)
+            return Step(state, "", StopReason.NO_LIKELIHOOD)
+        return Step(plan_cube(state, config, run_tasks), "drawing from the prior")
     if state.phase is Phase.EXPLORATION:
         return _next_exploration(state, config, goal, run_tasks)
     return _next_sampling(state, config, goal, run_tasks)
@@ -164,10 +164,11 @@ def next_plan(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) 
 
 def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
     level = look_up(state, config)
+    state = replace(state, f_inside=level.f_inside)
     if level.f_inside >= goal.f_live and not _is_stalled(state, level.log_volume):
         state = replace(state, n_rounds=0)
         planned = plan_contour(state, config, level, run_tasks)
-        return Step(planned, f"contour at log L = {level.log_level:.6g}", level.f_inside)
+        return Step(planned, f"contour at log L = {level.log_level:.6g}")
     if state.n_rounds > 0:
         view = view_last_stage(state)
         n_last = state.ledger.stages[-1].n_points
@@ -182,7 +183,7 @@ def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: Ru
             return _next_sampling(state, config, goal, run_tasks)
     planned = plan_posterior(state, config, 2 * config.n_stage, True, run_tasks)
     planned = replace(planned, n_rounds=state.n_rounds + 1)
-    return Step(planned, "imitating the posterior", level.f_inside)
+    return Step(planned, "imitating the posterior")
 
 
 def _is_stalled(state: RunState, log_volume: float) -> bool:
@@ -207,11 +208,11 @@ def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTa
         state = _with_finding(state, "sampling stages kept bringing surprises")
     if sizes and current.n_eff >= goal.n_eff and sum(sizes) >= goal.n_shell:
         reason = StopReason.UNTRUSTED if state.findings else StopReason.GOAL
-        return Step(state, "", 0.0, reason)
+        return Step(state, "", reason)
     n_points = sampling_size(config, goal, current, sum(sizes), view.efficiency)
     is_refit = view.efficiency < GOOD_EFFICIENCY
     planned = plan_posterior(state, config, n_points, is_refit, run_tasks)
-    return Step(planned, "sampling the posterior", 0.0)
+    return Step(planned, "sampling the posterior")
 
 
 def _with_finding(state: RunState, text: str) -> RunState:
