@@ -24,7 +24,7 @@ POLL_SECONDS = 0.5
 """How often a pool is asked whether its workers live."""
 
 
-GRACE_SECONDS = 1.0
+GRACE_SECONDS = 5.0
 """How long calls under way may go on when no more are wanted."""
 
 
