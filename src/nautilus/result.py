@@ -60,7 +60,7 @@ def findings_of(state: RunState) -> tuple[str, ...]:
             f"log Z is {kept.log_z:.3f} with all points and {fresh.log_z:.3f} with exploration"
             " discarded, further apart than their errors allow"
         )
-    if fresh.tail_index > TAIL_INDEX_MAX and fresh.log_z_err > 0.005:
+    if fresh.tail_index > TAIL_INDEX_MAX:
         found.append(
             f"the weights of the sampling phase have a heavy tail (index {fresh.tail_index:.2f})"
         )

@@ -61,3 +61,14 @@ def test_a_fit_to_all_points_leaves_little_to_cover(seed):
     mixture = fit_mixture(points, np.ones(2000), 2000.0)
     gaps = cover_gaps(mixture, points, log_target, np.ones(2000))
     assert gaps is None or gaps.n_components < 24
+
+
+def test_a_point_far_above_all_others_gets_a_component_of_finite_width(seed):
+    rng = np.random.default_rng(seed)
+    points = rng.standard_normal((300, 4))
+    log_target = -0.5 * np.sum(points**2, axis=1)
+    points = np.concatenate([points, np.full((1, 4), 5.0)])
+    log_target = np.append(log_target, 20.0)
+    gaps = cover_gaps(standard_normal(4), points, log_target, np.ones(301))
+    assert gaps is not None
+    assert gaps.log_density(points[-1:])[0] < 60.0

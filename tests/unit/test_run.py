@@ -763,3 +763,14 @@ class TestLoop:
         state, stop, _ = follow(new_state(2), GOAL, evaluate)
         assert stop is StopReason.NO_LIKELIHOOD
         assert state.n_like == evaluate.n_calls > 10_000
+
+
+def test_a_later_proposal_of_any_height_leaves_earlier_stages_alone():
+    stages = (
+        Stage(Phase.EXPLORATION, np.array([10])),
+        Stage(Phase.EXPLORATION, np.array([1, 9])),
+    )
+    log_q = np.array([[0.0, 1400.0], [0.0, -1400.0]])
+    found = stage_log_densities(log_q, stages)
+    np.testing.assert_array_equal(found[:, 0], [0.0, 0.0])
+    np.testing.assert_allclose(found[:, 1], [1400.0 + np.log(0.9), np.log(0.1)])

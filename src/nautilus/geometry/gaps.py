@@ -9,6 +9,9 @@ from nautilus.geometry.mixture import Mixture
 TOLERANCE = 3.0
 """A point is covered badly if target over mixture exceeds its median by this factor."""
 
+NARROWEST = 1e-8
+"""Smallest variance relative to that of the nearest component: no component is a point."""
+
 DEPTH = 3.0
 """Neighbours whose log target is lower by more than this say nothing about the shape."""
 
@@ -70,6 +73,8 @@ def _local_covariance(
     nearest = int(np.argmax(mixture.component_log_density(points[i : i + 1])[0]))
     cholesky = mixture.cholesky[nearest]
     similar = np.flatnonzero(log_target > log_target[i] - DEPTH)
+    if len(similar) < 2 * (d + 1):  # a point far above all others has no peers: take all
+        similar = np.arange(len(points))
     white = np.linalg.solve(cholesky, (points[similar] - points[i]).T)
     distance = np.einsum("ij,ij->j", white, white)
     k = min(3 * (d + 1), len(similar))
@@ -78,5 +83,5 @@ def _local_covariance(
     _, covariance = moments(centred, np.ones(k))
     offset = centred.mean(axis=0)
     local = covariance + np.outer(offset, offset)
-    local += 0.02 * np.trace(local) / d * np.eye(d)
+    local += max(0.02 * float(np.trace(local)) / d, NARROWEST) * np.eye(d)
     return np.asarray(cholesky @ local @ cholesky.T)

@@ -126,10 +126,10 @@ def fill_pending(
     pending = state.pending
     if pending is None:
         return
-    allowed = (goal.n_like_max - state.n_like) // config.n_batch * config.n_batch
+    allowed = max(goal.n_like_max - state.n_like, 0.0)
     missing = np.flatnonzero(~pending.is_done)
     if allowed < len(missing):
-        missing = missing[: max(int(allowed), 0)]
+        missing = missing[: int(allowed) // config.n_batch * config.n_batch]
     if len(missing) == 0:
         return
     with closing(evaluate(pending.points[missing])) as chunks:

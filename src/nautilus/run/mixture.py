@@ -16,9 +16,13 @@ def shares(stages: tuple[Stage, ...], n_proposals: int) -> FloatArray:
 
 def stage_log_densities(log_q: FloatArray, stages: tuple[Stage, ...]) -> FloatArray:
     """Return log m_t(x_i) = log sum_k a_tk q_k(x_i) for all points and stages, shape (N, T)."""
-    peak = log_q.max(axis=1, keepdims=True)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.exp(log_q - peak) @ shares(stages, log_q.shape[1]).T) + peak)
+    out = np.empty((len(log_q), len(stages)))
+    for t, row in enumerate(shares(stages, log_q.shape[1])):
+        used = np.flatnonzero(row)
+        # The peak is that of this stage's proposals: a later one must not make them underflow.
+        peak = log_q[:, used].max(axis=1, keepdims=True)
+        out[:, t] = np.log(np.exp(log_q[:, used] - peak) @ row[used]) + peak[:, 0]
+    return out
 
 
 def history_log_density(log_q: FloatArray, stages: tuple[Stage, ...]) -> FloatArray:
