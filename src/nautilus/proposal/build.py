@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from nautilus._streams import stream
-from nautilus._types import FloatArray, RunTasks
+from nautilus._types import FloatArray, IntArray, RunTasks
 from nautilus.emulator.baseline import n_coefficients
 from nautilus.emulator.emulator import Emulator, EmulatorSettings, TrainingSet, fit_emulator
 from nautilus.emulator.target import LearningScale
@@ -209,7 +209,7 @@ def _learn(
     run_tasks: RunTasks,
 ) -> Emulator:
     """Choose training points and scale, then fit the emulator."""
-    chosen = _training_points(seen.space, first, settings.n_train_max, address)
+    chosen = _training_points(seen, first, settings.n_train_max, address)
     scale = learning_scale(seen.log_l, seen.log_g, seen.weights, target.log_level)
     n_experts = max(1, int(len(chosen) / (2 * n_coefficients(first.n_dim))))
     gates = first if first.n_components <= n_experts else seen.fit(settings, n_experts)
@@ -243,21 +243,24 @@ def learning_scale(
     return LearningScale(log_level, max(width, float(inner - log_level)))
 
 
-def _training_points(
-    space: FloatArray, first: Mixture, n_max: int, address: tuple[int, int]
-) -> FloatArray:
-    """Choose points where the base will have to know the target, and a few anchors."""
+def _training_points(seen: Seen, first: Mixture, n_max: int, address: tuple[int, int]) -> IntArray:
+    """Choose points where the base will have to know the target, and a few anchors.
+
+    If there are too many, the highest ones stay: they are rare where a target is
+    narrow, which is where an emulator is wrong first.
+    """
     rng = stream(address[0], "choose", address[1])
     wide = first.scaled(1.8, dof=5.0)
-    log_wide = wide.log_density(space)
-    edge = np.quantile(wide.log_density(wide.draw(4096, rng)), 0.002)
+    log_wide = wide.log_density(seen.space)
+    edge = np.quantile(wide.log_density(wide.draw(CHUNK, rng)), 0.002)
     near = np.flatnonzero(log_wide >= edge)
     far = np.flatnonzero(log_wide < edge)
-    rng.shuffle(near)
+    near = near[np.argsort(-seen.log_l[near], kind="stable")]
+    n_near = int(0.9 * n_max)
+    top, rest = near[: n_near // 4], near[n_near // 4 :]
+    rng.shuffle(rest)
     rng.shuffle(far)
-    near = near[: int(0.9 * n_max)]
-    far = far[: max(n_max // 10, 300)]
-    return np.sort(np.concatenate([near, far]))
+    return np.sort(np.concatenate([top, rest[: n_near - len(top)], far[: max(n_max // 10, 300)]]))
 
 
 def _choose_ceiling(draft: LearnedProposal, seen: Seen, settings: BuildSettings) -> float:

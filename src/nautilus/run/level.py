@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
 from nautilus._types import FloatArray
 
@@ -48,13 +49,13 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
     order = np.argsort(-log_l, kind="stable")
     values = log_l[order]
     log_inverse = -log_g[order]
-    inverse = np.exp(log_inverse - log_inverse.max())
-    first, second = np.cumsum(inverse), np.cumsum(inverse**2)
+    log_first = np.logaddexp.accumulate(log_inverse)
+    log_support = 2 * log_first - np.logaddexp.accumulate(2 * log_inverse)
+    log_mass = np.logaddexp.accumulate(values + log_inverse)
     with np.errstate(invalid="ignore"):
-        weights = np.where(np.isfinite(values), np.exp(values - values[0]) * inverse, 0.0)
-    at_stake = np.cumsum(weights) / max(weights.sum(), np.finfo(float).tiny)
+        at_stake = np.nan_to_num(np.exp(log_mass - log_mass[-1]), nan=1.0)
     needed = n_live * np.clip(at_stake / FULL_SUPPORT, LEAST_SUPPORT, 1.0)
-    enough = (first**2 >= needed * second) & (np.arange(1, len(values) + 1) >= needed)
+    enough = (log_support >= np.log(needed)) & (np.arange(1, len(values) + 1) >= needed)
     last = int(np.argmax(enough)) if enough.any() else len(values) - 1
     log_level = values[last]
     inside = values > log_level
@@ -62,16 +63,15 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
         log_level = np.min(values[np.isfinite(values)], initial=np.inf)
         inside = np.isfinite(values)
     n_inside = int(inside.sum())
-    scale = float(log_inverse.max()) - np.log(len(values))
-    below = np.exp(np.minimum(values - log_level, 0.0)) * inverse
     if n_inside == 0:
         return Level(np.inf, -np.inf, 0.0, 0.0, 0.0)
-    volume = first[n_inside - 1]
-    core, rim = below[:n_inside].sum(), below[n_inside:].sum()
+    log_below = np.minimum(values - log_level, 0.0) + log_inverse
+    log_core = float(logsumexp(log_below[:n_inside]))
+    log_rim = float(logsumexp(log_below[n_inside:])) if n_inside < len(values) else -np.inf
     return Level(
         float(log_level),
-        float(np.log(volume) + scale),
-        float(weights[:n_inside].sum() / weights.sum()),
-        float(max(0.0, np.log(rim / core))) if rim > 0 else 0.0,
-        float(volume**2 / second[n_inside - 1]),
+        float(log_first[n_inside - 1] - np.log(len(values))),
+        float(at_stake[n_inside - 1]),
+        max(0.0, log_rim - log_core),
+        float(np.exp(log_support[n_inside - 1])),
     )
