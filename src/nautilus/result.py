@@ -11,7 +11,7 @@ from nautilus._types import BoolArray, FloatArray
 from nautilus.errors import EdgeMassWarning, NoResultError, SettingsError, UntrustedResultWarning
 from nautilus.posterior import Posterior, edge_mass, equal_weight
 from nautilus.prior import DictionaryMap, Prior, PriorMap
-from nautilus.run.estimate import Estimate
+from nautilus.run.estimate import Estimate, phase_rows
 from nautilus.run.loop import answer
 from nautilus.run.state import Phase, RunState
 
@@ -37,8 +37,7 @@ def counted(state: RunState, discard_exploration: bool) -> BoolArray:
     """Return which points of the ledger count, shape (N,)."""
     if not discard_exploration:
         return np.ones(state.ledger.n_points, dtype=bool)
-    chosen = np.array([s.phase is Phase.SAMPLING for s in state.ledger.stages], dtype=bool)
-    return np.asarray(chosen[state.ledger.stage_of_point])
+    return phase_rows(state.ledger, Phase.SAMPLING)
 
 
 def efficiency(state: RunState, estimate: Estimate, discard_exploration: bool) -> float:

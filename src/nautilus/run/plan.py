@@ -14,7 +14,7 @@ from nautilus.run.draw import draw_stage
 from nautilus.run.estimate import Estimate
 from nautilus.run.level import Level, choose_level
 from nautilus.run.mixture import history_log_density
-from nautilus.run.state import PendingStage, Phase, RunState, Stage
+from nautilus.run.state import PendingStage, RunState, Stage
 
 CUBE_SHARE = 0.01
 OLD_SHARE = 0.2
@@ -170,8 +170,3 @@ def _with_stage(state: RunState, config: Config, counts: IntArray, run_tasks: Ru
         Stage(state.phase, counts), points, np.full(n, np.nan), None, np.zeros(n, dtype=bool)
     )
     return replace(state, pending=pending)
-
-
-def set_phase(state: RunState, phase: Phase) -> RunState:
-    """Return the state with the next stage meant for another phase."""
-    return replace(state, phase=phase, n_rounds=0)

@@ -16,6 +16,10 @@ N_SIGMA = 4.0
 """Largest difference between a stage and the rest in units of its standard error."""
 
 
+MIN_N_EFF = 50.0
+"""A stage worth fewer effective points cannot confirm anything."""
+
+
 @dataclass(frozen=True)
 class StageView:
     """What the last stage says on its own.
@@ -42,9 +46,6 @@ class StageView:
             and abs(self.deviation) <= N_SIGMA
             and n_eff >= MIN_N_EFF
         )
-
-
-MIN_N_EFF = 50.0
 
 
 def view_last_stage(state: RunState) -> StageView:
