@@ -253,7 +253,7 @@ class Sampler:
     @property
     def f_live(self) -> float:
         """Share of the evidence that lies above the last contour of the exploration."""
-        return self._session.state.f_inside
+        return self._session.state.f_remaining
 
     @property
     def result(self) -> Posterior:

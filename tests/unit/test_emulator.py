@@ -137,15 +137,13 @@ class TestTraining:
     def test_the_gradient_is_that_of_finite_differences(self, seed):
         rng = np.random.default_rng(seed)
         network = double(new_network((3, 6, 4), rng))
-        network = training._unflatten(
-            training._flatten(network) + 0.3 * rng.normal(size=57), network
-        )
+        network = training.unfold(training.flatten(network) + 0.3 * rng.normal(size=57), network)
         inputs, targets, weights = rng.normal(size=(20, 3)), rng.normal(size=20), rng.random(20)
-        start = training._flatten(network)
-        found = training._gradient(network, inputs, targets, weights)
+        start = training.flatten(network)
+        found = training.Learner(network, 0.1).differentiate(inputs, targets, weights)
 
         def loss(parameters):
-            residual = training._unflatten(parameters, network).predict(inputs) - targets
+            residual = training.unfold(parameters, network).predict(inputs) - targets
             return np.sum(weights * residual**2) / weights.sum()
 
         step = 1e-5
@@ -157,7 +155,7 @@ class TestTraining:
 
     def test_flat_parameters_unfold_to_the_same_network(self, seed):
         network = new_network((2, 3, 5), np.random.default_rng(seed))
-        again = training._unflatten(training._flatten(network), network)
+        again = training.unfold(training.flatten(network), network)
         for first, second in zip(
             network.weights + network.biases, again.weights + again.biases, strict=True
         ):
@@ -193,7 +191,7 @@ class TestTraining:
     def test_the_network_given_is_left_alone_and_never_made_worse(self, seed):
         rng = np.random.default_rng(seed)
         start = new_network((2, 8), rng)
-        before = training._flatten(start).copy()
+        before = training.flatten(start).copy()
         inputs = rng.normal(size=(100, 2)).astype(np.float32)
         # Noise teaches nothing; what was there before must be what comes out.
         noise = rng.normal(size=100).astype(np.float32)
@@ -203,7 +201,7 @@ class TestTraining:
             start, inputs, noise, weights, (inputs, truth, weights), Schedule(n_epochs=5), rng
         )
         assert error == 0.0
-        np.testing.assert_array_equal(training._flatten(start), before)
+        np.testing.assert_array_equal(training.flatten(start), before)
 
     def test_fewer_points_than_a_batch_are_enough(self, seed):
         rng = np.random.default_rng(seed)

@@ -64,31 +64,22 @@ def train(
     Adam is Kingma & Ba (2015) with decoupled weight decay; the learning rate
     rises over the first tenth of the updates and falls as a cosine to zero.
     """
-    parameters = _flatten(network)
-    shapes = network
-    first = np.zeros_like(parameters)
-    second = np.zeros_like(parameters)
+    learner = Learner(network, schedule.decay)
     n = len(inputs)
     size = min(schedule.batch_size, n)
-    order, start = rng.permutation(n), 0
     best, best_error = network, _error(network, validation)
     n_updates = int(np.clip(schedule.n_epochs * n / size, CHECK, schedule.n_updates_max))
+    start = n
     for step in range(1, n_updates + 1):
         if start + size > n:
             order, start = rng.permutation(n), 0
-        rows = order[start : start + size]
+            shuffled = inputs[order], targets[order], weights[order]
+        rows = slice(start, start + size)
         start += size
-        current = _unflatten(parameters, shapes)
-        gradient = _gradient(current, inputs[rows], targets[rows], weights[rows])
-        first += 0.1 * (gradient - first)
-        second += 0.01 * (gradient * gradient - second)
         rate = schedule.learning_rate * _cycle(step / n_updates)
-        scale = np.float32(rate / (1 - 0.9**step))
-        correction = np.float32(1 / (1 - 0.99**step))
-        parameters -= scale * first / (np.sqrt(second * correction) + np.float32(1e-8))
-        parameters *= np.float32(1 - rate * schedule.decay)
+        learner.update(shuffled[0][rows], shuffled[1][rows], shuffled[2][rows], step, rate)
         if step % CHECK == 0 or step == n_updates:
-            current = _unflatten(parameters.copy(), shapes)
+            current = learner.network()
             error = _error(current, validation)
             if error < best_error:
                 best, best_error = current, error
@@ -107,32 +98,82 @@ def _error(network: Network, data: tuple[Single, Single, Single]) -> float:
     return float(np.sum(weights * residual * residual) / np.sum(weights))
 
 
-def _gradient(network: Network, inputs: Single, targets: Single, weights: Single) -> Single:
-    activations = [inputs]
-    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
-        hidden = activations[-1] @ weight
-        hidden += bias
-        activations.append(np.tanh(hidden, out=hidden))
-    output = (activations[-1] @ network.weights[-1])[:, 0] + network.biases[-1][0]
-    delta = ((2.0 / weights.sum()) * weights * (output - targets))[:, None]
-    pieces: list[Single] = []
-    for layer in range(len(network.weights) - 1, -1, -1):
-        pieces.append(delta.sum(axis=0))
-        pieces.append((activations[layer].T @ delta).ravel())
-        if layer:
-            delta = delta @ network.weights[layer].T
-            delta *= 1 - activations[layer] * activations[layer]
-    return np.concatenate(pieces[::-1])
+class Learner:
+    """The state of the optimisation: everything is updated in place.
+
+    At this size a network's update is a few dozen calls of NumPy that each take
+    microseconds, so what counts is their number and that none allocates.
+    """
+
+    def __init__(self, network: Network, decay: float) -> None:
+        self._like = network
+        self._parameters = flatten(network)
+        self._gradient = np.zeros_like(self._parameters)
+        self._first = np.zeros_like(self._parameters)
+        self._second = np.zeros_like(self._parameters)
+        self._scratch = np.empty_like(self._parameters)
+        self._decay = decay
+        self._layers = unfold(self._parameters, network)
+        self._slopes = unfold(self._gradient, network)
+
+    def network(self) -> Network:
+        """Return the network as it is now."""
+        return unfold(self._parameters.copy(), self._like)
+
+    def update(
+        self, inputs: Single, targets: Single, weights: Single, step: int, rate: float
+    ) -> None:
+        """Make one step of Adam."""
+        gradient = self.differentiate(inputs, targets, weights)
+        first, second, scratch = self._first, self._second, self._scratch
+        np.subtract(gradient, first, out=scratch)
+        scratch *= np.float32(0.1)
+        first += scratch
+        np.multiply(gradient, gradient, out=scratch)
+        scratch -= second
+        scratch *= np.float32(0.01)
+        second += scratch
+        correction = np.sqrt(1 - 0.99**step)
+        np.sqrt(second, out=scratch)
+        scratch += np.float32(1e-8 * correction)
+        np.divide(first, scratch, out=scratch)
+        scratch *= np.float32(rate * correction / (1 - 0.9**step))
+        self._parameters -= scratch
+        self._parameters *= np.float32(1 - rate * self._decay)
+
+    def differentiate(self, inputs: Single, targets: Single, weights: Single) -> Single:
+        """Return the gradient of the weighted mean squared error; the next call overwrites it."""
+        layers, slopes = self._layers, self._slopes
+        activations = [inputs]
+        for weight, bias in zip(layers.weights[:-1], layers.biases[:-1], strict=True):
+            hidden = activations[-1] @ weight
+            hidden += bias
+            activations.append(np.tanh(hidden, out=hidden))
+        output = activations[-1] @ layers.weights[-1][:, 0]
+        output += layers.biases[-1][0] - targets
+        output *= weights
+        output *= np.float32(2.0) / weights.sum()
+        delta, ones = output[:, None], np.ones(len(output), np.float32)
+        for layer in range(len(layers.weights) - 1, -1, -1):
+            np.matmul(activations[layer].T, delta, out=slopes.weights[layer])
+            np.matmul(ones, delta, out=slopes.biases[layer])
+            if layer:
+                hidden = activations[layer]
+                delta = delta @ layers.weights[layer].T
+                hidden *= hidden
+                np.subtract(np.float32(1.0), hidden, out=hidden)
+                delta *= hidden
+        return self._gradient
 
 
-def _flatten(network: Network) -> Single:
-    pieces = []
-    for weight, bias in zip(network.weights, network.biases, strict=True):
-        pieces += [weight.ravel(), bias]
-    return np.concatenate(pieces)
+def flatten(network: Network) -> Single:
+    """Return all parameters as one vector, shape (n,)."""
+    pairs = zip(network.weights, network.biases, strict=True)
+    return np.concatenate([values.ravel() for pair in pairs for values in pair])
 
 
-def _unflatten(parameters: Single, like: Network) -> Network:
+def unfold(parameters: Single, like: Network) -> Network:
+    """Return a network of the same shape whose weights are views of a vector."""
     weights, biases, start = [], [], 0
     for weight, bias in zip(like.weights, like.biases, strict=True):
         weights.append(parameters[start : start + weight.size].reshape(weight.shape))

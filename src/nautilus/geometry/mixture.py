@@ -45,21 +45,20 @@ class Mixture:
     def component_log_density(self, points: FloatArray) -> FloatArray:
         """Return the log density of each component without its share, shape (n, K)."""
         n, d = points.shape
-        out = np.empty((n, self.n_components))
         inverse = np.linalg.inv(self.cholesky)
+        # All components in one matrix product; a loop over them costs several times as much.
+        white = points @ inverse.reshape(-1, d).T
+        white -= np.einsum("kij,kj->ki", inverse, self.means).ravel()
+        white = white.reshape(n, self.n_components, d)
+        out = np.einsum("nki,nki->nk", white, white)
         log_det = np.log(np.diagonal(self.cholesky, axis1=1, axis2=2)).sum(axis=1)
-        for k in range(self.n_components):
-            white = (points - self.means[k]) @ inverse[k].T
-            distance = np.einsum("ij,ij->i", white, white)
-            nu = self.dof[k]
-            if np.isinf(nu):
-                out[:, k] = -0.5 * (distance + d * LOG_2PI) - log_det[k]
-            else:
-                constant = (
-                    gammaln(0.5 * (nu + d)) - gammaln(0.5 * nu) - 0.5 * d * np.log(nu * np.pi)
-                )
-                out[:, k] = constant - log_det[k] - 0.5 * (nu + d) * np.log1p(distance / nu)
-        return out
+        normal = np.isinf(self.dof)
+        out[:, normal] = -0.5 * (out[:, normal] + d * LOG_2PI) - log_det[normal]
+        nu = self.dof[~normal]
+        constant = gammaln(0.5 * (nu + d)) - gammaln(0.5 * nu) - 0.5 * d * np.log(nu * np.pi)
+        heavy = np.log1p(out[:, ~normal] / nu)
+        out[:, ~normal] = constant - log_det[~normal] - 0.5 * (nu + d) * heavy
+        return np.asarray(out)
 
     def log_density(self, points: FloatArray) -> FloatArray:
         """Return the log density of points of shape (n, d), shape (n,)."""

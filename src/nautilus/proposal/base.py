@@ -6,7 +6,7 @@ import numpy as np
 
 from nautilus._types import FloatArray
 
-BLOCK = 1024
+BLOCK = 512
 """Rows of one call of the arithmetic: results must not depend on how points are grouped."""
 
 

@@ -65,7 +65,7 @@ class BuildSettings:
     enlarge: float = 1.1
     n_points_min: int = 0
     n_train_max: int = 20000
-    n_components_max: int = 12
+    n_components_max: int = 24
     norm_error: float = 0.01
     clipped: float = 0.02
     n_norm_max: int = 100
@@ -300,7 +300,7 @@ def _normalise(
 ) -> LearnedProposal:
     """Estimate A from numbered chunks of trials until its error is small enough."""
     total, squares, n = 0.0, 0.0, 0
-    n_chunks = 4
+    n_chunks = 2
     while True:
         tasks = [(proposal, (*address, j)) for j in range(n // CHUNK, n_chunks)]
         for first, second in run_tasks(_norm_chunk, tasks):

@@ -12,7 +12,10 @@ from nautilus.proposal.base import BLOCK
 from nautilus.proposal.target import CappedTarget
 
 CHUNK = 4096
-"""Trials per chunk, a multiple of the block of the arithmetic."""
+"""Trials per chunk of the normalisation, a multiple of the block of the arithmetic."""
+
+DRAW_CHUNK = 1024
+"""Trials per chunk of draws: often a few points of an old proposal are all that is wanted."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ class LearnedProposal:
     log_norm_error: float
 
     def chunk(self, rng: np.random.Generator) -> FloatArray:
-        """Return the accepted points among 4096 trials, shape (m, d)."""
-        points, space = draw_base(self.base, self.coordinates, CHUNK, rng)
+        """Return the accepted points among 1024 trials, shape (m, d)."""
+        points, space = draw_base(self.base, self.coordinates, DRAW_CHUNK, rng)
         log_accept = self._log_accept(points, space)[1]
         return points[np.log(rng.random(len(points))) < log_accept]
 

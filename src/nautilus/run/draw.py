@@ -6,7 +6,7 @@ from nautilus._streams import stream
 from nautilus._types import FloatArray, IntArray, RunTasks
 from nautilus.proposal.base import Proposal
 
-N_FRUITLESS_MAX = 3000
+N_FRUITLESS_MAX = 10000
 """A proposal that gives no point in so many chunks is broken."""
 
 

@@ -13,6 +13,12 @@ FULL_SUPPORT = 0.1
 LEAST_SUPPORT = 0.3
 """Share of the support that every contour needs."""
 
+SLOPE_WINDOW = 2.0
+"""How fast log L rises is measured over so many e-folds of volume outside a contour."""
+
+SLOPE_MAX = 0.9
+"""Beyond this slope of log L against -log V the evidence inside is hardly bounded."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -25,7 +31,10 @@ class Level:
     log_volume
         Estimated prior volume inside.
     f_inside
-        Estimated share of the evidence inside.
+        Share of the evidence inside, estimated from the points there.
+    f_remaining
+        Share that may lie inside: the larger of `f_inside` and an extrapolation of how
+        log L rose up to the contour, which sees what no point has reached yet.
     log_boost
         What the likelihood inside must be multiplied with so that half of the
         capped likelihood lies inside; zero if it does already.
@@ -36,6 +45,7 @@ class Level:
     log_level: float
     log_volume: float
     f_inside: float
+    f_remaining: float
     log_boost: float
     support: float
 
@@ -45,6 +55,10 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
 
     The points inside, weighted by 1/g, must be worth `n_live` uniform ones; fewer
     do where less than a tenth of the evidence is at stake.
+
+    With s the slope of log L against -log V just outside a contour of likelihood L and
+    volume V, the evidence inside is L V / (1 - s) if the slope stays: integrate
+    L(X) = L (V / X)^s over X from 0 to V, as nested sampling (Skilling 2006) has it.
     """
     order = np.argsort(-log_l, kind="stable")
     values = log_l[order]
@@ -54,7 +68,10 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
     log_mass = np.logaddexp.accumulate(values + log_inverse)
     with np.errstate(invalid="ignore"):
         at_stake = np.nan_to_num(np.exp(log_mass - log_mass[-1]), nan=1.0)
-    needed = n_live * np.clip(at_stake / FULL_SUPPORT, LEAST_SUPPORT, 1.0)
+    log_volume = log_first - np.log(len(values))
+    log_z = log_mass[-1] - np.log(len(values))
+    remaining = np.maximum(at_stake, _extrapolated(values, log_volume, log_z))
+    needed = n_live * np.clip(remaining / FULL_SUPPORT, LEAST_SUPPORT, 1.0)
     enough = (log_support >= np.log(needed)) & (np.arange(1, len(values) + 1) >= needed)
     last = int(np.argmax(enough)) if enough.any() else len(values) - 1
     log_level = values[last]
@@ -64,14 +81,28 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
         inside = np.isfinite(values)
     n_inside = int(inside.sum())
     if n_inside == 0:
-        return Level(np.inf, -np.inf, 0.0, 0.0, 0.0)
+        return Level(np.inf, -np.inf, 0.0, 0.0, 0.0, 0.0)
     log_below = np.minimum(values - log_level, 0.0) + log_inverse
     log_core = float(logsumexp(log_below[:n_inside]))
     log_rim = float(logsumexp(log_below[n_inside:])) if n_inside < len(values) else -np.inf
     return Level(
         float(log_level),
-        float(log_first[n_inside - 1] - np.log(len(values))),
+        float(log_volume[n_inside - 1]),
         float(at_stake[n_inside - 1]),
+        float(remaining[n_inside - 1]),
         max(0.0, log_rim - log_core),
         float(np.exp(log_support[n_inside - 1])),
     )
+
+
+def _extrapolated(values: FloatArray, log_volume: FloatArray, log_z: float) -> FloatArray:
+    """Return the share of the evidence inside each contour if log L goes on rising as before.
+
+    Likelihoods come in falling order with the volumes of their contours, shape (n,) each.
+    """
+    outer = np.searchsorted(log_volume, log_volume + SLOPE_WINDOW)
+    outer = np.minimum(outer, len(values) - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = (values - values[outer]) / (log_volume[outer] - log_volume)
+        log_share = values + log_volume - log_z - np.log1p(-np.clip(slope, 0.0, SLOPE_MAX))
+    return np.asarray(np.exp(np.minimum(np.nan_to_num(log_share, nan=0.0), 0.0)))

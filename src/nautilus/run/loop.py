@@ -164,8 +164,8 @@ def next_plan(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) 
 
 def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
     level = look_up(state, config)
-    state = replace(state, f_inside=level.f_inside)
-    if level.f_inside >= goal.f_live and not _is_stalled(state, level.log_volume):
+    state = replace(state, f_remaining=level.f_remaining)
+    if level.f_remaining >= goal.f_live and not _is_stalled(state, level.log_volume):
         state = replace(state, n_rounds=0)
         planned = plan_contour(state, config, level, run_tasks)
         return Step(planned, f"contour at log L = {level.log_level:.6g}")

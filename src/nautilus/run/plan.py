@@ -20,10 +20,18 @@ CUBE_SHARE = 0.01
 OLD_SHARE = 0.2
 N_OLD = 4
 WIDE_SHARE = 0.02
-DEFENSIVE_SHARE = 0.08
+DEFENSIVE_SHARE = 0.05
+BOOSTED_SHARE = 0.05
+N_BOOSTED = 4
 PREVIOUS_SHARE = 0.05
 N_ALWAYS_TRAINED = 4
 """The first proposals have few points to learn from: each trains its own emulator."""
+
+N_REUSED = 1
+"""How many further contours use an emulator that was trained for one."""
+
+DRAFT_UPDATES = 1500
+DRAFT_NORM_ERROR = 0.02
 
 GOOD_EFFICIENCY = 0.9
 """A proposal is not refitted if the last stage drawn from it was this efficient."""
@@ -68,15 +76,17 @@ def recent_emulator(state: RunState) -> Emulator | None:
     last = state.proposals[-1]
     if not isinstance(last, LearnedProposal) or len(state.proposals) <= N_ALWAYS_TRAINED:
         return None
-    return last.emulator if last.emulator.number == len(state.proposals) - 1 else None
+    age = len(state.proposals) - last.emulator.number
+    return last.emulator if age <= N_REUSED else None
 
 
 def draft(build: BuildSettings) -> BuildSettings:
     """Return cheaper settings for the many contours of the ladder, each used only once."""
     emulator = build.emulator
-    schedule = replace(emulator.schedule, n_updates_max=emulator.schedule.n_updates_max // 2)
+    schedule = replace(emulator.schedule, n_updates_max=DRAFT_UPDATES)
     n_networks = (emulator.n_networks + 1) // 2
-    return replace(build, emulator=replace(emulator, n_networks=n_networks, schedule=schedule))
+    emulator = replace(emulator, n_networks=n_networks, schedule=schedule)
+    return replace(build, emulator=emulator, norm_error=DRAFT_NORM_ERROR)
 
 
 def plan_posterior(
@@ -96,8 +106,9 @@ def posterior_shares(state: RunState, last: int) -> FloatArray:
     """Return the shares of all proposals in a stage that imitates the posterior.
 
     A few per cent go to the widest proposals, which find far modes; some to the
-    last contour that was not boosted, whose tails are wide; some to the previous
-    imitation of the posterior.
+    last contour that was not boosted, whose tails are wide; some to contours spread
+    over the rest of the ladder, each of which learned another part of it well; some to
+    the previous imitation of the posterior.
     """
     shares = np.zeros(last + 1)
     learned = {k: p for k, p in enumerate(state.proposals) if isinstance(p, LearnedProposal)}
@@ -108,6 +119,10 @@ def posterior_shares(state: RunState, last: int) -> FloatArray:
         shares[k] += WIDE_SHARE / len(plain)
     if contours:
         shares[(plain or contours)[-1]] += DEFENSIVE_SHARE
+    boosted = [k for k in contours if learned[k].target.log_boost > 0]
+    for place in np.linspace(len(boosted) - 1, 0, N_BOOSTED, endpoint=False):
+        if boosted:
+            shares[boosted[int(place)]] += BOOSTED_SHARE / N_BOOSTED
     if last - 1 in learned and not np.isfinite(learned[last - 1].target.log_level):
         shares[last - 1] += PREVIOUS_SHARE
     shares[last] += 1 - shares.sum()

@@ -198,7 +198,7 @@ class RunState:
         The stage that is being evaluated, or None.
     findings
         What was noticed that says the result is not to be trusted.
-    f_inside
+    f_remaining
         Share of the evidence above the last contour, as far as known.
     """
 
@@ -210,7 +210,7 @@ class RunState:
     n_rounds: int = 0
     pending: PendingStage | None = None
     findings: tuple[str, ...] = ()
-    f_inside: float = 1.0
+    f_remaining: float = 1.0
 
     @property
     def n_like(self) -> int:
