@@ -7,6 +7,7 @@ import pytest
 from nautilus.testing.suite import main
 
 ROOT = Path(__file__).resolve().parents[2]
+CONTROL = Path("docs/statistical-control.md")
 
 
 @pytest.mark.long
@@ -14,3 +15,13 @@ def test_full_suite_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     # Rows and table stay in the checkout: an interrupted suite goes on, and the table is kept.
     monkeypatch.chdir(ROOT)
     assert main([]) == 0
+
+
+@pytest.mark.long
+def test_the_suite_finds_a_biased_estimator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    rows = "out/control.jsonl"
+    command = ["--control", "--problems", "shells-5", "--rows", rows, "--table", str(CONTROL)]
+    assert main(command) == 1
+    failed = CONTROL.read_text(encoding="utf-8").split("## Failed checks")[1]
+    assert "bias (kept)" in failed

@@ -138,7 +138,9 @@ def test_broken_runs_are_made_again_and_fail_until_then(tmp_path: Path, monkeypa
     assert suite.has_passed(suite.assess(plan(3), suite.collect(plan(3), path)))
 
 
-def test_command_writes_its_table_and_tells_the_outcome(tmp_path: Path, capsys) -> None:
+def test_command_writes_its_table_and_tells_the_outcome(
+    tmp_path: Path, capsys, monkeypatch
+) -> None:
     table = tmp_path / "docs" / "statistical.md"
     arguments = ["--problems", "seed3", "--seeds", "3", "--n-eff", "200", "--cap", "0.2"]
     arguments += ["--rows", str(tmp_path / "rows.jsonl"), "--table", str(table)]
@@ -149,8 +151,11 @@ def test_command_writes_its_table_and_tells_the_outcome(tmp_path: Path, capsys) 
     assert "All checks passed." in page
     assert page in capsys.readouterr().out
     arguments[arguments.index(str(tmp_path / "rows.jsonl"))] = str(tmp_path / "wrong.jsonl")
-    assert suite.main(arguments, shifted) == 1
-    assert "**FAILED**" in table.read_text(encoding="utf-8")
+    monkeypatch.setattr(suite, "whole_history", shifted)
+    assert suite.main([*arguments, "--control"]) == 1
+    page = table.read_text(encoding="utf-8")
+    assert "**FAILED**" in page
+    assert "deliberately biased" in page
 
 
 def test_rows_of_different_runs_are_refused() -> None:

@@ -8,6 +8,7 @@ from nautilus.geometry.mixture import Mixture
 
 N_POLISH = 6
 N_SPLIT = 4
+N_SETTLE = 6
 N_POINTS_MAX = 1500
 RELATIVE_FLOOR = 1e-12
 """Smallest eigenvalue of a covariance relative to its largest, against rounding."""
@@ -102,7 +103,10 @@ def _split(
     n_min: float,
     penalty: float,
 ) -> Mixture | None:
-    """Cut component k across its least normal axes; return the best halves if they pay."""
+    """Cut component k across its longest and its least normal axes.
+
+    The best halves are refined and returned if they pay.
+    """
     mass = share * mixture.responsibilities(points)[:, k]
     total = float(mass.sum())
     if total * n_effective < 2 * n_min:
@@ -111,18 +115,28 @@ def _split(
     points, mass = points[mine], mass[mine] / mass[mine].sum()
     n_own = n_effective * total
     white = np.linalg.solve(mixture.cholesky[k], (points - mixture.means[k]).T).T
-    white = _interesting_axes(white, mass)
-    one = _from_responsibilities(points, np.ones((len(points), 1)), mass, n_own)
-    best: Mixture | None = None
-    best_score = _score(points, mass, one) + penalty / total
-    for axis in range(white.shape[1]):
-        side = (white[:, axis] > _weighted_median(white[:, axis], mass)).astype(float)
+    coordinates = _interesting_axes(white, mass)
+    coordinates = np.column_stack([coordinates, points @ _longest_axis(mixture.cholesky[k])])
+    best, best_score = None, -np.inf
+    for along in coordinates.T:
+        side = (along > _weighted_median(along, mass)).astype(float)
         trial = _from_responsibilities(points, np.column_stack([1 - side, side]), mass, n_own)
         trial = _polish(points, mass, trial, n_own, N_SPLIT)
         score = _score(points, mass, trial)
         if np.exp(trial.log_shares.min()) * n_own >= n_min and score > best_score:
             best, best_score = trial, score
-    return best
+    if best is None:
+        return None
+    best = _polish(points, mass, best, n_own, N_SETTLE)
+    one = _from_responsibilities(points, np.ones((len(points), 1)), mass, n_own)
+    gain = _score(points, mass, best) - _score(points, mass, one)
+    is_worth = gain > penalty / total and np.exp(best.log_shares.min()) * n_own >= n_min
+    return best if is_worth else None
+
+
+def _longest_axis(cholesky: FloatArray) -> FloatArray:
+    """Return the direction of largest variance: where clusters lie far apart, if there are any."""
+    return np.asarray(np.linalg.eigh(cholesky @ cholesky.T)[1][:, -1])
 
 
 def _interesting_axes(white: FloatArray, mass: FloatArray, n_axes: int = 2) -> FloatArray:

@@ -7,16 +7,17 @@ from scipy.special import logsumexp
 
 from nautilus._types import FloatArray
 
-FULL_SUPPORT = 0.1
-"""Contours with more than this share of the evidence inside need the full support."""
+FULL_SUPPORT = 0.2
+"""A contour needs the full support if this share of the evidence lies inside where log L is
+flat, or a smaller one where it rises steeply: this times 1 - s, with s the slope of log L."""
 
 LEAST_SUPPORT = 0.3
 """Share of the support that every contour needs."""
 
-SLOPE_WINDOW = 2.0
+SLOPE_WINDOW = 1.0
 """How fast log L rises is measured over so many e-folds of volume outside a contour."""
 
-SLOPE_MAX = 0.9
+SLOPE_MAX = 0.98
 """Beyond this slope of log L against -log V the evidence inside is hardly bounded."""
 
 
@@ -31,10 +32,12 @@ class Level:
     log_volume
         Estimated prior volume inside.
     f_inside
-        Share of the evidence inside, estimated from the points there.
+        Estimated share of the evidence inside.
     f_remaining
-        Share that may lie inside: the larger of `f_inside` and an extrapolation of how
-        log L rose up to the contour, which sees what no point has reached yet.
+        Share of the evidence above the cap, the integral of L less its value on the contour:
+        what the points inside say, or an extrapolation of how log L rose up to the contour,
+        which sees what no point has reached yet. Small where the likelihood inside is flat,
+        even if much of the evidence lies there.
     log_boost
         What the likelihood inside must be multiplied with so that half of the
         capped likelihood lies inside; zero if it does already.
@@ -54,11 +57,12 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
     """Return the highest contour with enough effective points inside.
 
     The points inside, weighted by 1/g, must be worth `n_live` uniform ones; fewer
-    do where less than a tenth of the evidence is at stake.
+    do where little of the evidence is at stake.
 
     With s the slope of log L against -log V just outside a contour of likelihood L and
     volume V, the evidence inside is L V / (1 - s) if the slope stays: integrate
     L(X) = L (V / X)^s over X from 0 to V, as nested sampling (Skilling 2006) has it.
+    Of this, L V lies below the cap.
     """
     order = np.argsort(-log_l, kind="stable")
     values = log_l[order]
@@ -70,8 +74,11 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
         at_stake = np.nan_to_num(np.exp(log_mass - log_mass[-1]), nan=1.0)
     log_volume = log_first - np.log(len(values))
     log_z = log_mass[-1] - np.log(len(values))
-    remaining = np.maximum(at_stake, _extrapolated(values, log_volume, log_z))
-    needed = n_live * np.clip(remaining / FULL_SUPPORT, LEAST_SUPPORT, 1.0)
+    capped = np.nan_to_num(np.exp(values + log_volume - log_z), nan=1.0, posinf=1.0)
+    odds = _odds(values, log_volume)
+    f_inside = np.maximum(at_stake, capped * (1.0 + odds))
+    f_remaining = np.minimum(np.maximum(at_stake - capped, capped * odds), 1.0)
+    needed = n_live * np.clip(f_inside * (1.0 + odds) / FULL_SUPPORT, LEAST_SUPPORT, 1.0)
     enough = (log_support >= np.log(needed)) & (np.arange(1, len(values) + 1) >= needed)
     last = int(np.argmax(enough)) if enough.any() else len(values) - 1
     log_level = values[last]
@@ -89,14 +96,22 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
         float(log_level),
         float(log_volume[n_inside - 1]),
         float(at_stake[n_inside - 1]),
-        float(remaining[n_inside - 1]),
+        float(f_remaining[n_inside - 1]),
         max(0.0, log_rim - log_core),
         float(np.exp(log_support[n_inside - 1])),
     )
 
 
-def _extrapolated(values: FloatArray, log_volume: FloatArray, log_z: float) -> FloatArray:
-    """Return the share of the evidence inside each contour if log L goes on rising as before.
+def log_volume_inside(log_l: FloatArray, log_g: FloatArray, log_level: float) -> float:
+    """Return the estimated log prior volume where log L exceeds a level."""
+    inside = log_l > log_level
+    if not inside.any():
+        return -np.inf
+    return float(logsumexp(-log_g[inside]) - np.log(len(log_l)))
+
+
+def _odds(values: FloatArray, log_volume: FloatArray) -> FloatArray:
+    """Return s / (1 - s), the evidence above the cap over that below if the slope s stays.
 
     Likelihoods come in falling order with the volumes of their contours, shape (n,) each.
     """
@@ -104,5 +119,5 @@ def _extrapolated(values: FloatArray, log_volume: FloatArray, log_z: float) -> F
     outer = np.minimum(outer, len(values) - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = (values - values[outer]) / (log_volume[outer] - log_volume)
-        log_share = values + log_volume - log_z - np.log1p(-np.clip(slope, 0.0, SLOPE_MAX))
-    return np.asarray(np.exp(np.minimum(np.nan_to_num(log_share, nan=0.0), 0.0)))
+    slope = np.clip(np.nan_to_num(slope, nan=SLOPE_MAX), 0.0, SLOPE_MAX)
+    return np.asarray(slope / (1.0 - slope))

@@ -8,8 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from nautilus._types import BlobArray, FloatArray, IntArray, RunTasks
+from nautilus.proposal.learned import LearnedProposal
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate, estimate
+from nautilus.run.level import log_volume_inside
+from nautilus.run.mixture import history_log_density
 from nautilus.run.plan import (
     GOOD_EFFICIENCY,
     look_up,
@@ -28,7 +31,9 @@ N_FINITE_MIN = 50
 N_CUBE_STAGES_MAX = 200
 N_RESTLESS_MAX = 8
 N_ROUNDS_MAX = 12
-N_STALLED = 25
+N_STALLED = 6
+RISE_MIN = 0.03
+"""A ladder is stalled if its last six contours gained fewer e-folds of volume than this each."""
 
 
 class Chunk(Protocol):
@@ -165,7 +170,7 @@ def next_plan(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) 
 def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
     level = look_up(state, config)
     state = replace(state, f_remaining=level.f_remaining)
-    if level.f_remaining >= goal.f_live and not _is_stalled(state, level.log_volume):
+    if level.f_remaining >= goal.f_live and not is_stalled(state, level.log_volume):
         state = replace(state, n_rounds=0)
         planned = plan_contour(state, config, level, run_tasks)
         return Step(planned, f"contour at log L = {level.log_level:.6g}")
@@ -186,11 +191,18 @@ def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: Ru
     return Step(planned, "imitating the posterior")
 
 
-def _is_stalled(state: RunState, log_volume: float) -> bool:
-    """Tell whether the ladder has stopped rising for many stages."""
-    return len(state.ledger.stages) > N_STALLED and -log_volume < 0.02 * (
-        len(state.ledger.stages) - N_STALLED
-    )
+def is_stalled(state: RunState, log_volume: float) -> bool:
+    """Tell whether the last contours hardly rose: then the posterior is the better target.
+
+    Its draws bring points inside the contour too, so the ladder may go on afterwards.
+    """
+    recent = state.proposals[-N_STALLED:]
+    contours = [p for p in recent if isinstance(p, LearnedProposal)]
+    if len(contours) < N_STALLED or any(np.isinf(p.target.log_level) for p in contours):
+        return False
+    log_g = history_log_density(state.table.log_q, state.ledger.stages)
+    start = log_volume_inside(state.ledger.log_l, log_g, contours[0].target.log_level)
+    return start - log_volume < RISE_MIN * N_STALLED
 
 
 def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:

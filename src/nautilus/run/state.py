@@ -199,7 +199,7 @@ class RunState:
     findings
         What was noticed that says the result is not to be trusted.
     f_remaining
-        Share of the evidence above the last contour, as far as known.
+        Share of the evidence above the last cap, as far as known.
     """
 
     ledger: Ledger

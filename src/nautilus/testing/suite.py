@@ -13,6 +13,7 @@ from typing import Any
 from nautilus.errors import SettingsError
 from nautilus.testing.campaign import Estimator, Row, Task, quoted, run_tasks
 from nautilus.testing.checks import CAP
+from nautilus.testing.control import whole_history
 from nautilus.testing.problems import catalogue
 from nautilus.testing.verdict import Verdict, judge, pooled, report
 
@@ -156,18 +157,21 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--settings", type=json.loads, default={}, help="sampler keywords as JSON")
     parser.add_argument("--rows", type=Path, default=Path("out/statistical.jsonl"))
     parser.add_argument("--table", type=Path, default=Path("docs/statistical.md"))
+    parser.add_argument(
+        "--control",
+        action="store_true",
+        help="judge a deliberately biased estimator: the suite must fail; use rows of its own",
+    )
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str], estimator: Estimator = quoted) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the suite, write its table, and return 0 if every check passed, else 1.
 
     Parameters
     ----------
     arguments
         Command line, without the program; ``--help`` describes it.
-    estimator
-        What to judge instead of the sampler's own evidence.
     """
     given = _arguments(arguments)
     plan = Plan(
@@ -179,6 +183,7 @@ def main(arguments: Sequence[str], estimator: Estimator = quoted) -> int:
         cap=given.cap,
         settings=given.settings,
     )
+    estimator = whole_history if given.control else quoted
     verdicts = assess(plan, collect(plan, given.rows, estimator))
     facts = {
         "command": f"`{shlex.join(['python', '-m', 'nautilus.testing.suite', *arguments])}`",
@@ -189,6 +194,11 @@ def main(arguments: Sequence[str], estimator: Estimator = quoted) -> int:
         if plan.settings
         else "defaults",
     }
+    if given.control:
+        facts["what is judged"] = (
+            "a deliberately biased estimator of log Z in place of the sampler's: the suite must "
+            "find it wrong (see `nautilus.testing.control`)"
+        )
     page = report(verdicts, facts)
     given.table.parent.mkdir(parents=True, exist_ok=True)
     given.table.write_text(page, encoding="utf-8")
