@@ -1,6 +1,7 @@
 """From the state of a run to what users read."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,6 @@ from nautilus.errors import EdgeMassWarning, NoResultError, SettingsError, Untru
 from nautilus.posterior import Posterior, edge_mass, equal_weight
 from nautilus.prior import DictionaryMap, Prior, PriorMap
 from nautilus.run.estimate import Estimate, phase_rows
-from nautilus.run.loop import answer
 from nautilus.run.state import Phase, RunState
 
 EDGE_MASS = 0.05
@@ -21,6 +21,10 @@ EDGE_MASS = 0.05
 UNFINISHED = "the run stopped before the sampling phase"
 TAIL_INDEX_MAX = 0.7
 DISAGREEMENT = 4.0
+
+
+Estimates = Callable[[bool], Estimate]
+"""Gives the estimate with points kept (False) or with exploration discarded (True)."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,10 @@ def efficiency(state: RunState, estimate: Estimate, discard_exploration: bool) -
     return estimate.n_eff / max(n, 1)
 
 
-def findings_of(state: RunState) -> tuple[str, ...]:
+def findings_of(state: RunState, estimates: Estimates) -> tuple[str, ...]:
     """Return what says that the answer is not to be trusted."""
     found = list(state.findings)
-    kept, fresh = answer(state, False), answer(state, True)
+    kept, fresh = estimates(False), estimates(True)
     if not np.isfinite(fresh.log_z):
         found.append(UNFINISHED)
         return tuple(found)
@@ -67,7 +71,12 @@ def findings_of(state: RunState) -> tuple[str, ...]:
 
 
 def make_posterior(
-    state: RunState, prior: PriorMap, seed: int, discard_exploration: bool, stop_reason: str
+    state: RunState,
+    estimates: Estimates,
+    prior: PriorMap,
+    seed: int,
+    discard_exploration: bool,
+    stop_reason: str,
 ) -> Posterior:
     """Return the result as one value.
 
@@ -76,7 +85,7 @@ def make_posterior(
     NoResultError
         If no point has any weight yet.
     """
-    estimate = answer(state, discard_exploration)
+    estimate = estimates(discard_exploration)
     if not np.isfinite(estimate.log_z):
         what = "a sampling phase" if discard_exploration else "a point with finite log-likelihood"
         raise NoResultError(f"There is no result yet: the run has no {what[2:]}. Call run() first.")
@@ -95,7 +104,7 @@ def make_posterior(
         n_like=state.n_like,
         eta=efficiency(state, estimate, discard_exploration),
         tail_index=estimate.tail_index,
-        findings=findings_of(state),
+        findings=findings_of(state, estimates),
         stop_reason=stop_reason,
         seed=seed,
     )
@@ -167,15 +176,17 @@ def _points(prior: PriorMap, unit: FloatArray, return_as_dict: bool | None) -> A
     return physical
 
 
-def warn_about(state: RunState, estimate: Estimate, prior: PriorMap) -> None:
+def warn_about(
+    state: RunState, estimates: Estimates, prior: PriorMap, discard_exploration: bool
+) -> None:
     """Warn of findings, and of posterior mass piled up at an edge of the prior.
 
     A run that only paused at a limit is not finished and is judged when it is.
     """
-    for text in findings_of(state):
+    for text in findings_of(state, estimates):
         if text != UNFINISHED:
             warnings.warn(text, UntrustedResultWarning, stacklevel=3)
-    mass = edge_mass(state.ledger.points, estimate.log_weights)
+    mass = edge_mass(state.ledger.points, estimates(discard_exploration).log_weights)
     names = _free(prior).names or tuple(f"x_{i}" for i in range(mass.shape[0]))
     for axis, side in zip(*np.nonzero(mass > EDGE_MASS), strict=True):
         edge = ("lower", "upper")[side]

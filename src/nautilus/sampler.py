@@ -18,7 +18,6 @@ from nautilus.prior import Prior, as_prior_map
 from nautilus.report import ProgressRecord, header_line, make_reporter
 from nautilus.result import PosteriorRequest, as_tuple, efficiency, make_posterior, warn_about
 from nautilus.run.estimate import Estimate
-from nautilus.run.loop import answer
 from nautilus.run.stop import StopReason
 from nautilus.session import Session
 from nautilus.settings import (
@@ -264,9 +263,10 @@ class Sampler:
         NoResultError
             If no point has any weight yet.
         """
+        session = self._session
         return make_posterior(
-            self._session.state, self._prior, self.seed, self.discard_exploration,
-            self._session.stop_reason,
+            session.state, session.estimate, self._prior, self.seed, self.discard_exploration,
+            session.stop_reason,
         )  # fmt: skip
 
     def run(
@@ -326,7 +326,8 @@ class Sampler:
                 )
             reason = self._session.run(replace(goal, n_shell=n_fewest), limit, reporter)
         if np.isfinite(self.log_z):
-            warn_about(self._session.state, self._answer(), self._prior)
+            session = self._session
+            warn_about(session.state, session.estimate, self._prior, discard_exploration)
         return RunOutcome(reason)
 
     def posterior(
@@ -388,4 +389,4 @@ class Sampler:
         self.close()
 
     def _answer(self) -> Estimate:
-        return answer(self._session.state, self.discard_exploration)
+        return self._session.estimate(self.discard_exploration)

@@ -17,7 +17,7 @@ from nautilus.report import ProgressRecord, Reporter, log_stop, with_forecast
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate
 from nautilus.run.loop import Step, answer, steps
-from nautilus.run.state import RunState, new_state
+from nautilus.run.state import Ledger, new_state
 from nautilus.run.stop import StopReason
 
 N_TEST = 8
@@ -57,7 +57,7 @@ class Session:
         self._runner = runner
         self._is_tested = False
         self._history: tuple[ProgressRecord, ...] = ()
-        self._known: tuple[RunState | None, bool, Estimate | None] = (None, False, None)
+        self._known: tuple[Ledger, dict[bool, Estimate]] = (self.state.ledger, {})
 
     def run(self, goal: Goal, timeout: float, reporter: Reporter) -> StopReason:
         """Go on until the goal, a limit, an error or an interrupt."""
@@ -106,7 +106,7 @@ class Session:
 
     def _report(self, step: Step, goal: Goal, reporter: Reporter) -> None:
         state = step.state
-        current = self._current(state, goal.discard_exploration)
+        current = self.estimate(goal.discard_exploration)
         record = ProgressRecord(
             phase=state.phase.value,
             n_proposals=len(state.proposals),
@@ -125,11 +125,13 @@ class Session:
         reporter.update(with_forecast(record, self._history, wanted))
         self._history = (*self._history[-HISTORY:], record)
 
-    def _current(self, state: RunState, discard_exploration: bool) -> Estimate:
-        """Return the estimate, computed anew only when a stage was completed."""
-        known, flag, value = self._known
-        same = known is not None and known.ledger is state.ledger and flag == discard_exploration
-        if value is None or not same:
-            value = answer(state, discard_exploration)
-            self._known = (state, discard_exploration, value)
-        return value
+    def estimate(self, discard_exploration: bool) -> Estimate:
+        """Return the estimate as of now, computed anew only when a stage was completed."""
+        if self._known[0] is not self.state.ledger:
+            self._known = (self.state.ledger, {})
+        known = self._known[1]
+        if discard_exploration not in known:
+            # The last digits depend on how many threads share the sums.
+            with threadpool_limits(1):
+                known[discard_exploration] = answer(self.state, discard_exploration)
+        return known[discard_exploration]

@@ -6,7 +6,7 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from nautilus.geometry.coordinates import Coordinates, cut_periodic, log_prior_density
-from nautilus.geometry.fit import fit_mixture, moments, safe_cholesky, thin
+from nautilus.geometry.fit import fit_clusters, fit_mixture, moments, safe_cholesky, thin
 from nautilus.geometry.mixture import Mixture, combine, standard_normal
 
 FALSE_ALARM = 1e-4
@@ -267,6 +267,40 @@ class TestFit:
         assert split.n_components > 2
         assert lost < 0.15
         assert lost < 0.2 * np.mean(log_density(fresh) - whole.log_density(fresh))
+
+    def test_hollow_spheres_are_cut_where_they_lie_apart(self, seed):
+        # On a sphere no axis looks less normal than another: the distance must tell.
+        rng = np.random.default_rng(seed)
+        points = rng.normal(size=(800, 5))
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        points[:400, 0] += 2.0
+        points[400:, 0] -= 2.0
+        mixture = fit_mixture(points, np.ones(800), 800.0)
+        assert mixture.n_components >= 2
+        side = np.sign(mixture.means[:, 0])
+        owner = mixture.responsibilities(points).argmax(axis=1)
+        np.testing.assert_array_equal(side[owner], np.sign(points[:, 0]))
+
+    @staticmethod
+    def lattice(rng):
+        centres = np.array([(i, j) for i in range(6) for j in range(6) if (i + j) % 2])
+        return np.repeat(centres, 40, axis=0) + 0.05 * rng.normal(size=(720, 2))
+
+    def test_a_lattice_of_clusters_is_found_only_by_starting_with_many(self, seed):
+        rng = np.random.default_rng(seed)
+        train, fresh = self.lattice(rng), self.lattice(rng)
+        grown = fit_mixture(train, np.ones(720), 720.0, n_max=24)
+        found = fit_clusters(train, np.ones(720), 720.0, grown, 24, rng)
+        gain = np.mean(found.log_density(fresh) - grown.log_density(fresh))
+        assert found.n_components > 12
+        assert gain > 1.0
+
+    @pytest.mark.parametrize("n", [20, 600])
+    def test_many_components_must_beat_few(self, n, seed):
+        rng = np.random.default_rng(seed)
+        points = rng.normal(size=(n, 2))
+        rival = fit_mixture(points, np.ones(n), float(n))
+        assert fit_clusters(points, np.ones(n), float(n), rival, 24, rng) is rival
 
     def test_fitting_again_gives_the_same_bits(self, seed):
         points = some_mixture(2, seed).draw(400, np.random.default_rng(seed))

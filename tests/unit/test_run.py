@@ -415,14 +415,38 @@ class TestLevel:
         assert 30 < level.support < 240
 
     @pytest.mark.parametrize("n_live", [50, 400])
-    def test_the_boost_brings_half_of_the_target_inside(self, n_live, seed):
+    def test_the_boost_brings_three_quarters_of_the_target_inside(self, n_live, seed):
         points = np.random.default_rng(seed).random((2000, 2))
         log_l = self.log_l(points)
         level = choose_level(log_l, np.zeros(2000), n_live)
         target = np.exp(CappedTarget(level.log_level, level.log_boost).log_value(log_l))
         share = target[log_l > level.log_level].sum() / target.sum()
-        assert share >= 0.5 - 1e-9
-        assert level.log_boost == 0 or np.isclose(share, 0.5)
+        assert share >= 0.75 - 1e-9
+        assert level.log_boost == 0 or np.isclose(share, 0.75)
+
+    @pytest.mark.parametrize("n_live", [400, 4000])
+    def test_what_remains_bounds_the_evidence_above_the_cap(self, n_live, seed):
+        points = np.random.default_rng(seed).random((20000, 2))
+        level = choose_level(10 * self.log_l(points), np.zeros(20000), n_live)
+        # For a normal likelihood in two dimensions L = exp(-x), with V proportional to x.
+        x = -level.log_level
+        exact = 1 - np.exp(-x) * (1 + x)
+        assert 0.9 * exact < level.f_remaining < 8 * exact
+
+    @pytest.mark.parametrize("slope", [0.5, 0.9])
+    def test_a_steep_rise_warns_of_what_points_hardly_reach(self, slope, seed):
+        # L = X^-s with X the enclosed volume: few points lie where most of the evidence is.
+        volume = np.random.default_rng(seed).random(5000)
+        level = choose_level(-slope * np.log(volume), np.zeros(5000), 500)
+        exact = slope * np.exp((1 - slope) * level.log_volume)
+        assert 0.7 * exact < level.f_remaining
+
+    def test_a_steep_rise_asks_for_more_support(self, seed):
+        volume = np.random.default_rng(seed).random(20000)
+        steep = choose_level(-0.9 * np.log(volume), np.zeros(20000), 500)
+        flat = choose_level(-30.0 * volume, np.zeros(20000), 500)
+        assert abs(steep.support - 500) <= 1
+        assert 149 <= flat.support < 500
 
     def test_more_support_means_a_lower_contour(self, seed):
         points = np.random.default_rng(seed).random((2000, 2))

@@ -1,17 +1,22 @@
 """Fit a mixture of normal densities to weighted points, choosing how many it needs."""
 
+from contextlib import suppress
+
 import numpy as np
 from scipy.special import logsumexp
 
-from nautilus._types import FloatArray
+from nautilus._types import FloatArray, IntArray
 from nautilus.geometry.mixture import Mixture
 
 N_POLISH = 6
-N_SPLIT = 4
-N_SETTLE = 6
+N_SPLIT = 2
+N_SETTLE = 5
 N_POINTS_MAX = 1500
 RELATIVE_FLOOR = 1e-12
 """Smallest eigenvalue of a covariance relative to its largest, against rounding."""
+
+WELL_CONDITIONED = 1e-4
+"""A Cholesky factor of a correlation matrix without smaller diagonal entries needs no lifting."""
 
 
 def moments(points: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -26,6 +31,10 @@ def safe_cholesky(covariance: FloatArray) -> FloatArray:
     """Return the lower Cholesky factor after lifting vanishing eigenvalues."""
     scale = np.sqrt(np.maximum(np.diagonal(covariance), np.finfo(float).tiny))
     correlation = covariance / np.outer(scale, scale)
+    with suppress(np.linalg.LinAlgError):
+        factor = np.linalg.cholesky(correlation)
+        if np.diagonal(factor).min() > WELL_CONDITIONED:
+            return np.asarray(scale[:, None] * factor)
     values, vectors = np.linalg.eigh(correlation)
     lifted = np.maximum(values, max(values.max(), 1.0) * RELATIVE_FLOOR)
     factor = np.linalg.cholesky((vectors * lifted) @ vectors.T)
@@ -48,9 +57,9 @@ def fit_mixture(
 ) -> Mixture:
     """Fit by expectation maximisation; components are split while that pays.
 
-    A component is cut across each of its longest axes and the two halves are
-    refined; the cut stays if the Bayesian information criterion (Schwarz 1978)
-    improves. There is no randomness.
+    A component is cut across its longest and its least normal axes and the two
+    halves are refined; the cut stays if the Bayesian information criterion
+    (Schwarz 1978) improves. There is no randomness.
 
     Parameters
     ----------
@@ -71,11 +80,9 @@ def fit_mixture(
     Mixture
         Of normal densities.
     """
-    points, weights = thin(points, weights, int(min(N_POINTS_MAX, 4 * n_effective + 100)))
-    d = points.shape[1]
-    share = weights / weights.sum()
-    n_min = max(n_min, 2.0 * (d + 1))
-    penalty = 0.5 * (1 + d + d * (d + 1) / 2) * np.log(max(n_effective, 2.0)) / n_effective
+    points, share = _thinned(points, weights, n_effective)
+    n_min = max(n_min, 2.0 * (points.shape[1] + 1))
+    penalty = _penalty(points.shape[1], n_effective)
     mixture = _from_responsibilities(points, np.ones((len(points), 1)), share, n_effective)
     is_open = [True]
     while any(is_open) and mixture.n_components < n_max:
@@ -88,6 +95,82 @@ def fit_mixture(
             is_open = [*is_open[:k], *is_open[k + 1 :], True, True]
     if mixture.n_components > 1:
         mixture = _polish(points, share, mixture, n_effective, N_POLISH)
+    return _prune(points, share, mixture, n_effective, n_min)
+
+
+def fit_clusters(
+    points: FloatArray,
+    weights: FloatArray,
+    n_effective: float,
+    rival: Mixture,
+    n_max: int,
+    rng: np.random.Generator,
+    n_min: float = 0.0,
+) -> Mixture:
+    """Fit many components at once; return them if they beat a rival, else the rival.
+
+    Cutting one component after the other finds no lattice of clusters, because no
+    single cut pays. Here components start at points that are drawn far from each
+    other (Arthur & Vassilvitskii 2007); those that starve are left out.
+
+    Parameters
+    ----------
+    points, weights, n_effective, n_max, n_min
+        As in `fit_mixture`.
+    rival
+        What the Bayesian information criterion of the new mixture must exceed.
+    rng
+        Chooses the starting points.
+    """
+    points, share = _thinned(points, weights, n_effective)
+    d = points.shape[1]
+    n_min = max(n_min, 2.0 * (d + 1))
+    n_start = int(min(n_max, n_effective / (2 * n_min)))
+    if n_start <= max(rival.n_components, 2):
+        return rival
+    mean, covariance = moments(points, share)
+    white = np.asarray((points - mean) @ np.linalg.inv(safe_cholesky(covariance)).T, np.float64)
+    nearest = _far_apart(white, share, n_start, rng)
+    trial = _from_responsibilities(points, np.eye(n_start)[nearest], share, n_effective)
+    trial = _polish(points, share, trial, n_effective, N_POLISH)
+    trial = _prune(points, share, trial, n_effective, n_min)
+    gain = _score(points, share, trial) - _score(points, share, rival)
+    more = trial.n_components - rival.n_components
+    return trial if gain > more * _penalty(d, n_effective) else rival
+
+
+def _far_apart(points: FloatArray, share: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
+    """Return for each point which of n centres, drawn far from each other, is nearest."""
+    nearest = np.zeros(len(points), np.int64)
+    distance = np.full(len(points), np.inf)
+    odds = share
+    for k in range(n):
+        centre = points[rng.choice(len(points), p=odds / odds.sum())]
+        new = np.einsum("ij,ij->i", points - centre, points - centre)
+        nearest[new < distance] = k
+        distance = np.minimum(new, distance)
+        odds = share * distance
+        if odds.sum() <= 0:
+            break
+    return nearest
+
+
+def _thinned(
+    points: FloatArray, weights: FloatArray, n_effective: float
+) -> tuple[FloatArray, FloatArray]:
+    points, weights = thin(points, weights, int(min(N_POINTS_MAX, 4 * n_effective + 100)))
+    return points, weights / weights.sum()
+
+
+def _penalty(d: int, n_effective: float) -> float:
+    """Return the price of a component in log-likelihood per point."""
+    return 0.5 * (1 + d + d * (d + 1) / 2) * float(np.log(max(n_effective, 2.0))) / n_effective
+
+
+def _prune(
+    points: FloatArray, share: FloatArray, mixture: Mixture, n_effective: float, n_min: float
+) -> Mixture:
+    """Leave out components with too few points, the smallest first."""
     while mixture.n_components > 1 and np.exp(mixture.log_shares.min()) * n_effective < n_min:
         mixture = _without(mixture, int(np.argmin(mixture.log_shares)))
         mixture = _polish(points, share, mixture, n_effective, 2)
@@ -203,12 +286,12 @@ def _from_responsibilities(
     mass = share[:, None] * responsibilities
     totals = np.maximum(mass.sum(axis=0), np.finfo(float).tiny)
     n_components = len(totals)
-    means = np.empty((n_components, d))
+    parts = mass / totals
+    means = parts.T @ points
     covariances = np.empty((n_components, d, d))
     for k in range(n_components):
-        means[k] = mass[:, k] @ points / totals[k]
         centred = points - means[k]
-        covariances[k] = (centred * (mass[:, k] / totals[k])[:, None]).T @ centred
+        covariances[k] = (centred * parts[:, k, None]).T @ centred
     pooled = np.einsum("k,kij->ij", totals / totals.sum(), covariances)
     borrowed = 0.1 * (d + 1)
     own = (totals / totals.sum()) * n_effective

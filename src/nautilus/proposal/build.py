@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from nautilus._streams import stream
-from nautilus._types import FloatArray, IntArray, RunTasks
+from nautilus._types import BoolArray, FloatArray, IntArray, RunTasks
 from nautilus.emulator.baseline import n_coefficients
 from nautilus.emulator.emulator import Emulator, EmulatorSettings, TrainingSet, fit_emulator
 from nautilus.emulator.target import LearningScale
 from nautilus.geometry.coordinates import Coordinates, cut_periodic, log_prior_density
-from nautilus.geometry.fit import fit_mixture
+from nautilus.geometry.fit import fit_clusters, fit_mixture
 from nautilus.geometry.gaps import cover_gaps
 from nautilus.geometry.mixture import Mixture, combine, standard_normal
 from nautilus.proposal.learned import CHUNK, LearnedProposal, base_log_density, draw_base
@@ -101,12 +101,24 @@ class Seen:
         """Number of independent points from the target that the points are worth."""
         return float(self.weights.sum() ** 2 / (self.weights**2).sum())
 
-    def fit(self, settings: BuildSettings, n_max: int) -> Mixture:
+    @property
+    def heavy(self) -> BoolArray:
+        """Which points have weight enough to matter, shape (n,)."""
+        return np.asarray(self.weights > self.weights.max() * NEGLIGIBLE)
+
+    def fit(self, settings: BuildSettings, n_max: int, rng: np.random.Generator) -> Mixture:
         """Return a mixture fitted to the target."""
-        heavy = self.weights > self.weights.max() * NEGLIGIBLE
+        return fit_clusters(
+            self.space[self.heavy], self.weights[self.heavy], self.n_effective,
+            self.grow(settings, n_max), n_max, rng, settings.n_points_min,
+        )  # fmt: skip
+
+    def grow(self, settings: BuildSettings, n_max: int) -> Mixture:
+        """Return a mixture fitted to the target by cutting alone."""
         return fit_mixture(
-            self.space[heavy], self.weights[heavy], self.n_effective, n_max, settings.n_points_min
-        )
+            self.space[self.heavy], self.weights[self.heavy], self.n_effective, n_max,
+            settings.n_points_min,
+        )  # fmt: skip
 
 
 def build_proposal(
@@ -144,7 +156,8 @@ def build_proposal(
     else:
         coordinates = emulator.coordinates
     seen = Seen(points, coordinates.to_space(points), log_l, log_g, log_tau, weights)
-    first = seen.fit(settings, settings.n_components_max)
+    rng = stream(address[0], "cluster", address[1])
+    first = seen.fit(settings, settings.n_components_max, rng)
     if emulator is None:
         emulator = _learn(seen, first, target, coordinates, settings, address, run_tasks)
     base = _with_gaps(first, seen, _widen(first, FIRST_WIDENING * settings.enlarge))
@@ -212,7 +225,7 @@ def _learn(
     chosen = _training_points(seen, first, settings.n_train_max, address)
     scale = learning_scale(seen.log_l, seen.log_g, seen.weights, target.log_level)
     n_experts = max(1, int(len(chosen) / (2 * n_coefficients(first.n_dim))))
-    gates = first if first.n_components <= n_experts else seen.fit(settings, n_experts)
+    gates = first if first.n_components <= n_experts else seen.grow(settings, n_experts)
     data = TrainingSet(
         seen.points[chosen], seen.space[chosen], seen.log_l[chosen], seen.weights[chosen]
     )
@@ -237,9 +250,9 @@ def learning_scale(
         return LearningScale(mean, width)
     order = np.argsort(-log_l, kind="stable")
     values = log_l[order]
-    volume = np.cumsum(np.exp(np.min(log_g) - log_g[order]))
-    at_level = volume[min(int(np.searchsorted(-values, -log_level)), len(volume) - 1)]
-    inner = values[min(int(np.searchsorted(volume, at_level / 8)), len(values) - 1)]
+    log_volume = np.logaddexp.accumulate(-log_g[order])
+    at_level = log_volume[min(int(np.searchsorted(-values, -log_level)), len(values) - 1)]
+    inner = values[min(int(np.searchsorted(log_volume, at_level - np.log(8))), len(values) - 1)]
     return LearningScale(log_level, max(width, float(inner - log_level)))
 
 
@@ -270,11 +283,11 @@ def _choose_ceiling(draft: LearnedProposal, seen: Seen, settings: BuildSettings)
     the base limits the harm. At log c the share cut off is the sum of
     ``share (1 - c / ratio)`` over the points whose ratio exceeds c.
     """
-    heavy = seen.weights > seen.weights.max() * NEGLIGIBLE
+    heavy = seen.heavy
     log_ratio = seen.log_tau[heavy] - base_log_density(draft.base, seen.space[heavy])
     order = np.argsort(-log_ratio, kind="stable")
     log_ratio, share = log_ratio[order], seen.weights[heavy][order] / seen.weights[heavy].sum()
-    inverse = np.exp(log_ratio[0] - log_ratio)
+    inverse = np.exp(np.minimum(log_ratio[0] - log_ratio, 700.0))
     cut_off = np.cumsum(share) - np.cumsum(share * inverse) / inverse
     k = int(np.searchsorted(cut_off, settings.clipped))
     return float(log_ratio[min(k, len(order) - 1)])

@@ -126,7 +126,8 @@ def combine_stages(ledger: Ledger, log_m: FloatArray, n_t: FloatArray) -> FloatA
         others = (stage_of_point != t) & (weights > 0)
         column = np.maximum(relative[others, t], np.finfo(float).tiny)
         rest = np.maximum(n - n_t[t] * column, np.finfo(float).tiny)
-        second[t] = np.sum(weights[others] ** 2 / (column * rest))
+        with np.errstate(over="ignore"):  # infinite for a stage that hardly reaches a point
+            second[t] = np.sum(weights[others] ** 2 / (column * rest))
     variance = np.maximum(second / z**2 - 1.0, 0.0)
     raw = n_t / (variance + VARIANCE_FLOOR)
     return np.asarray(raw / raw.sum())
