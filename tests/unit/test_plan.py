@@ -1,0 +1,264 @@
+"""What stages are drawn from, what is trained again, and when the ladder has stalled."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nautilus.emulator.emulator import EmulatorSettings
+from nautilus.proposal.build import BuildSettings, build_proposal
+from nautilus.proposal.cube import CubeProposal
+from nautilus.proposal.target import CappedTarget
+from nautilus.run.config import Config, Goal
+from nautilus.run.loop import is_stalled, next_plan
+from nautilus.run.plan import draft, look_up, posterior_shares, recent_emulator
+from nautilus.run.state import DensityTable, Ledger, Phase, RunState, Stage, new_state
+
+BUILD = BuildSettings(emulator=EmulatorSettings(n_networks=0), norm_error=0.03)
+CONFIG = Config(n_dim=2, seed=5, n_live=60, n_stage=150, n_stage_max=1000, build=BUILD)
+
+
+def serial(function, tasks):
+    return [function(*task) for task in tasks]
+
+
+def peak(points):
+    return -40.0 * np.sum((points - 0.5) ** 2, axis=1)
+
+
+def from_cube(n):
+    """Return the state of a run that has drawn n points from the cube."""
+    points = np.random.default_rng(4).random((n, 2))
+    ledger = Ledger(points, peak(points), None, (Stage(Phase.EXPLORATION, np.array([n])),))
+    return RunState(ledger, (CubeProposal(2),), DensityTable(np.zeros((n, 1))))
+
+
+@pytest.fixture(scope="module")
+def learned():
+    """Return a proposal that was built; tests give it other targets."""
+    points = np.random.default_rng(4).random((300, 2))
+    target = CappedTarget(-2.0)
+    return build_proposal(points, peak(points), np.zeros(300), target, BUILD, (5, 1), serial)
+
+
+POSTERIOR = CappedTarget(np.inf)
+PLAIN = CappedTarget(-9.0)
+BOOSTED = CappedTarget(-1.0, 0.7)
+
+
+def shares_after(learned, *targets):
+    """Return the shares of proposals with these targets, all behind the cube."""
+    proposals = (CubeProposal(2), *(replace(learned, target=target) for target in targets))
+    state = replace(new_state(2), proposals=proposals)
+    return posterior_shares(state, len(targets))
+
+
+class TestPosteriorShares:
+    @given(targets=st.lists(st.sampled_from([PLAIN, BOOSTED, POSTERIOR]), max_size=30))
+    def test_they_sum_to_one_and_leave_most_to_the_newest(self, learned, targets):
+        shares = shares_after(learned, *targets, POSTERIOR)
+        assert len(shares) == len(targets) + 2
+        assert np.isclose(shares.sum(), 1.0, rtol=0, atol=1e-12)
+        assert np.all(shares >= 0)
+        assert shares[0] == 0.005
+        assert shares[-1] > 0.82
+
+    def test_they_are_those_of_the_manual(self, learned):
+        ladder = [PLAIN] * 2 + [BOOSTED] * 8
+        shares = shares_after(learned, *ladder, POSTERIOR, POSTERIOR)
+        plain, boosted = [0.01, 0.06], [0, 0.0125] * 4
+        np.testing.assert_allclose(shares, [0.005, *plain, *boosted, 0.05, 0.825], atol=1e-12)
+
+    def test_the_last_contour_that_was_not_boosted_has_the_widest_tails(self, learned):
+        # A re-opened climb may come to contours without a boost again: the later one counts.
+        shares = shares_after(learned, PLAIN, BOOSTED, PLAIN, BOOSTED, POSTERIOR)
+        np.testing.assert_allclose(shares[[1, 3]], [0.01, 0.06], atol=1e-12)
+
+    @pytest.mark.parametrize("n", range(4, 41))
+    def test_four_boosted_contours_are_spread_over_the_ladder(self, learned, n):
+        shares = shares_after(learned, PLAIN, *[BOOSTED] * n, POSTERIOR)[2 : 2 + n]
+        chosen = np.flatnonzero(shares)
+        np.testing.assert_allclose(shares[chosen], 0.0125, atol=1e-12)
+        assert len(chosen) == 4
+        assert chosen[-1] == n - 1
+        assert chosen[0] <= n // 4
+        assert np.ptp(np.diff(chosen)) <= 1
+
+    @pytest.mark.parametrize("n", [2, 3])
+    def test_fewer_than_four_share_what_there_is(self, learned, n):
+        shares = shares_after(learned, PLAIN, *[BOOSTED] * n, POSTERIOR)[2 : 2 + n]
+        assert np.isclose(shares.sum(), 0.05)
+        assert shares[-1] > 0
+
+    def test_a_lone_boosted_contour_stands_for_all(self, learned):
+        shares = shares_after(learned, BOOSTED, POSTERIOR)
+        np.testing.assert_allclose(shares, [0.005, 0.1, 0.895], atol=1e-12)
+
+    def test_if_all_are_boosted_the_last_one_guards_the_tails(self, learned):
+        shares = shares_after(learned, *[BOOSTED] * 4, POSTERIOR)
+        np.testing.assert_allclose(shares[1:-1], [0.0125] * 3 + [0.0625], atol=1e-12)
+
+    def test_without_boosted_contours_the_newest_gets_their_share(self, learned):
+        shares = shares_after(learned, PLAIN, PLAIN, POSTERIOR)
+        np.testing.assert_allclose(shares, [0.005, 0.01, 0.06, 0.925], atol=1e-12)
+
+    def test_without_contours_there_is_the_cube(self, learned):
+        np.testing.assert_allclose(shares_after(learned, POSTERIOR), [0.005, 0.995], atol=1e-12)
+
+    def test_only_the_posterior_just_before_counts_as_the_previous_one(self, learned):
+        shares = shares_after(learned, POSTERIOR, POSTERIOR, POSTERIOR)
+        np.testing.assert_allclose(shares, [0.005, 0, 0.05, 0.945], atol=1e-12)
+        shares = shares_after(learned, POSTERIOR, PLAIN, POSTERIOR)
+        np.testing.assert_allclose(shares, [0.005, 0, 0.07, 0.925], atol=1e-12)
+
+
+class TestDraft:
+    FULL = BuildSettings(
+        emulator=EmulatorSettings(n_networks=5, hidden_layers=(7,)), periodic=(1,), enlarge=1.3
+    )
+
+    def test_a_draft_costs_less(self):
+        cheap = draft(self.FULL)
+        assert cheap.norm_error > self.FULL.norm_error
+        assert 0 < cheap.emulator.n_networks < self.FULL.emulator.n_networks
+        updates = cheap.emulator.schedule.n_updates_max, self.FULL.emulator.schedule.n_updates_max
+        assert updates[0] < updates[1]
+
+    def test_a_draft_differs_in_nothing_else(self):
+        cheap, full = draft(self.FULL), self.FULL.emulator
+        schedule = replace(cheap.emulator.schedule, n_updates_max=full.schedule.n_updates_max)
+        emulator = replace(cheap.emulator, n_networks=full.n_networks, schedule=schedule)
+        restored = replace(cheap, emulator=emulator, norm_error=self.FULL.norm_error)
+        assert restored == self.FULL
+
+    @pytest.mark.parametrize(("n", "fewer"), [(0, 0), (1, 1), (2, 1), (3, 2), (4, 2)])
+    def test_half_of_the_networks_do_and_one_stays(self, n, fewer):
+        full = replace(self.FULL, emulator=replace(self.FULL.emulator, n_networks=n))
+        assert draft(full).emulator.n_networks == fewer
+
+
+class TestRecentEmulator:
+    def test_nothing_was_trained_for_the_cube(self):
+        assert recent_emulator(new_state(2)) is None
+
+    def test_the_first_ones_train_their_own_and_then_every_second_one(self, learned):
+        state, trained_for = new_state(2), []
+        for number in range(1, 11):
+            emulator = recent_emulator(state)
+            if emulator is None:
+                emulator = replace(learned.emulator, number=number)
+            trained_for.append(emulator.number)
+            proposals = (*state.proposals, replace(learned, emulator=emulator))
+            state = replace(state, proposals=proposals)
+        assert trained_for == [1, 2, 3, 4, 4, 6, 6, 8, 8, 10]
+
+
+N_GRID = 2000
+HALF = 0.5
+
+
+class Half:
+    """The uniform density on the half of the cube with x < 1/2."""
+
+    log_norm_error = 0.0
+
+    def log_density(self, points):
+        with np.errstate(divide="ignore"):
+            return np.log(np.where(points[:, 0] < HALF, 2.0, 0.0))
+
+
+def middles(n, low, high):
+    """Return the middles of n cells of equal width, with a second coordinate of no meaning."""
+    x = low + (np.arange(n) + 0.5) * (high - low) / n
+    return np.column_stack([x, np.full(n, 0.5)])
+
+
+def climbed(learned, volumes):
+    """Return a state whose contours had these volumes; infinity stands for the posterior.
+
+    Likelihood falls with x, so that the volume inside a contour is its x. Stages came from the
+    cube and from half of it, on grids, so that estimates of volumes are exact.
+    """
+    cube = middles(N_GRID, 0, 1)
+    points = np.concatenate([cube, cube, middles(3 * N_GRID, 0, HALF)])
+    stages = (
+        Stage(Phase.EXPLORATION, np.array([N_GRID, 0])),
+        Stage(Phase.EXPLORATION, np.array([N_GRID, 3 * N_GRID])),
+    )
+    levels = [np.inf if math.isinf(v) else -math.log(v) for v in volumes]
+    contours = tuple(replace(learned, target=CappedTarget(level)) for level in levels)
+    proposals = (CubeProposal(2), Half(), *contours)
+    ledger = Ledger(points, -np.log(points[:, 0]), None, stages)
+    table = DensityTable(np.empty((0, 0))).extend(ledger, proposals, serial)
+    return RunState(ledger, proposals, table)
+
+
+class TestStalled:
+    LADDER = (0.4, 0.39, 0.38, 0.37, 0.36, 0.35)
+
+    @pytest.mark.parametrize(("gain", "stalled"), [(0.0, True), (0.17, True), (0.19, False)])
+    def test_six_contours_must_gain_three_hundredths_each(self, learned, gain, stalled):
+        state = climbed(learned, self.LADDER)
+        assert is_stalled(state, math.log(0.4) - gain) is stalled
+
+    def test_only_the_last_six_contours_count(self, learned):
+        state = climbed(learned, (0.9, 0.8, 0.7, *self.LADDER))
+        assert is_stalled(state, math.log(0.4) - 0.17)
+        state = climbed(learned, (0.4, 0.4, 0.4, 0.9, *self.LADDER[1:]))
+        assert not is_stalled(state, math.log(0.4))
+
+    @pytest.mark.parametrize("n", range(6))
+    def test_fewer_contours_are_not_judged(self, learned, n):
+        assert not is_stalled(climbed(learned, [0.4] * n), math.log(0.4))
+
+    def test_volumes_are_measured_by_density_and_not_by_counts(self, learned):
+        state = climbed(learned, self.LADDER)
+        share = np.mean(state.ledger.points[:, 0] < 0.4)
+        assert np.isclose(share, 0.64)  # most points were drawn where x is small
+        # Counted, the contours would have gained 0.47 e-folds more than they did.
+        assert is_stalled(state, math.log(0.4) - 0.1)
+
+    @pytest.mark.parametrize("place", range(6))
+    def test_a_round_with_the_posterior_gives_the_ladder_another_chance(self, learned, place):
+        volumes = [0.4] * 6
+        volumes[place] = np.inf
+        assert not is_stalled(climbed(learned, volumes), math.log(0.4))
+
+    def test_an_older_round_is_forgotten(self, learned):
+        assert is_stalled(climbed(learned, (np.inf, *[0.4] * 6)), math.log(0.4))
+
+
+class TestTurn:
+    """What the loop does about it."""
+
+    GOAL = Goal(f_live=1e-3)
+
+    def after(self, learned, *levels, n_rounds=0):
+        """Return the next step of a ladder with contours at these levels."""
+        state = from_cube(800)
+        contours = tuple(replace(learned, target=CappedTarget(level)) for level in levels)
+        proposals = (*state.proposals, *contours)
+        table = state.table.extend(state.ledger, proposals, serial)
+        state = replace(state, proposals=proposals, table=table, n_rounds=n_rounds)
+        return next_plan(state, CONFIG, self.GOAL, serial)
+
+    def test_a_ladder_that_rises_goes_on(self, learned):
+        level = look_up(from_cube(800), CONFIG).log_level
+        step = self.after(learned, *[level - 5.0] * 6)
+        assert step.message.startswith("contour")
+        assert step.state.proposals[-1].target.log_level == level
+        assert step.state.n_rounds == 0
+
+    def test_one_that_has_stalled_turns_to_the_posterior_for_one_round(self, learned):
+        level = look_up(from_cube(800), CONFIG).log_level
+        step = self.after(learned, *[level] * 6)
+        assert step.message == "imitating the posterior"
+        assert step.state.f_remaining > self.GOAL.f_live
+        assert step.state.proposals[-1].target.log_level == np.inf
+        assert step.state.n_rounds == 1
+        step = self.after(learned, *[level] * 6, np.inf, n_rounds=1)
+        assert step.message.startswith("contour")
+        assert step.state.n_rounds == 0
