@@ -1,46 +1,101 @@
 """What the pages say is true: their code runs, their links lead somewhere."""
 
+import ast
 import inspect
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nautilus import Sampler
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"^```python\n(?P<code>.*?)^```$(?:\n+```text\n(?P<output>.*?)^```$)?", re.DOTALL | re.MULTILINE
+)
+NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+SMALL_N_EFF = 200  # what the runs of `small_runs` go for
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
 
 
-def code_of(page):
-    """Return the blocks of a page as code that keeps its line numbers."""
+def blocks_of(page):
+    """Return the blocks of a page as code that keeps its line numbers, and the output shown."""
     text = page.read_text(encoding="utf-8")
     for block in BLOCK.finditer(text):
-        line = text.count("\n", 0, block.start(1))
-        yield compile("\n" * line + block[1], str(page), "exec")
+        line = text.count("\n", 0, block.start("code"))
+        yield ast.parse("\n" * line + block["code"], str(page)), block["output"]
 
 
-WITH_CODE = [page for page in PAGES if any(code_of(page))]
+def announced(statements):
+    """Return statements that each tell `reached` their line before they run, and all the lines.
+
+    Those inside functions are left alone.
+    """
+    out, lines = [], []
+    for statement in statements:
+        out += [*ast.parse(f"reached({statement.lineno})").body, statement]
+        lines.append(statement.lineno)
+        if not isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            for node in (statement, *getattr(statement, "handlers", ())):
+                for name in {"body", "orelse", "finalbody"} & set(node._fields):
+                    inner, more = announced(getattr(node, name))
+                    setattr(node, name, inner)
+                    lines += more
+    return out, lines
+
+
+WITH_CODE = [page for page in PAGES if any(blocks_of(page))]
 
 
 def test_the_pages_are_found():
     assert {"README.md", "quickstart.md", "how-it-works.md"} <= {page.name for page in WITH_CODE}
 
 
+def test_lines_that_are_not_reached_are_seen():
+    """Negative control of the test below."""
+    tree = ast.parse("try:\n    x = 1\nexcept OSError:\n    x = 2\nfor i in ():\n    x = i\n")
+    tree.body, lines = announced(tree.body)
+    reached = []
+    exec(compile(tree, "page", "exec"), {"reached": reached.append})
+    assert sorted(lines) == [1, 2, 4, 5, 6]
+    assert sorted(reached) == [1, 2, 5]
+
+
 # A run as short as these is rightly not trusted; every other warning is an error.
 @pytest.mark.filterwarnings("ignore::nautilus.UntrustedResultWarning")
 @pytest.mark.usefixtures("small_runs", "corner")
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
-def test_code_runs(page, tmp_path, monkeypatch):
+def test_code_runs(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    namespace = {"__name__": "__main__"}  # functions are sent to workers by value, as in a script
-    for code in code_of(page):
-        exec(code, namespace)
-    for value in namespace.values():
-        if isinstance(value, Sampler):
-            value.close()
+    reached = set()
+    # Functions are sent to workers by value, as in a script.
+    namespace = {"__name__": "__main__", "reached": reached.add}
+    for tree, shown in blocks_of(page):
+        tree.body, lines = announced(tree.body)
+        capsys.readouterr()
+        exec(compile(tree, str(page), "exec"), namespace)
+        # Handlers too: an error that a page promises does happen.
+        assert set(lines) <= reached
+        if shown is not None:
+            assert_alike(capsys.readouterr().out, shown)
+    samplers = [value for value in namespace.values() if isinstance(value, Sampler)]
+    for sampler in samplers:
+        sampler.close()
+    if ".run(" in page.read_text(encoding="utf-8"):
+        assert any(sampler.n_like > 0 for sampler in samplers)
+    for sampler in samplers:
+        if sampler.n_like > 0:
+            assert sampler.n_eff >= SMALL_N_EFF
+            assert np.isfinite([sampler.log_z, sampler.log_z_err]).all()
+
+
+def assert_alike(output, shown):
+    """Compare words exactly and percentages up to what other libraries' draws may change."""
+    assert NUMBER.sub("#", output).split() == NUMBER.sub("#", shown).split()
+    numbers = [[float(x) for x in NUMBER.findall(text)] for text in (output, shown)]
+    np.testing.assert_allclose(*numbers, atol=2.5)
 
 
 @pytest.mark.parametrize("function", [Sampler, Sampler.run, Sampler.posterior])

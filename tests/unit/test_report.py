@@ -440,11 +440,17 @@ class TestStreams:
         assert capfd.readouterr() == ("", "")
         assert stream is None or stream.getvalue() == ""
 
-    def test_a_program_without_standard_error(self, monkeypatch):
+    def test_a_program_without_standard_error(self, monkeypatch, capfd, caplog):
+        caplog.set_level(logging.INFO, "nautilus")
         monkeypatch.setattr(sys, "stderr", None)
-        reporter = make_reporter(verbose=True)
-        reporter.update(record())
-        reporter.close()
+        received, told = [], record()
+        with contextlib.closing(make_reporter(verbose=True, callback=received.append)) as reporter:
+            reporter.note("nautilus 0.1.0")
+            reporter.update(told)
+        assert received == [told]
+        assert capfd.readouterr() == ("", "")
+        # The log goes on, and has nothing to complain about.
+        assert [entry.levelname for entry in caplog.records] == ["INFO", "INFO"]
 
     @pytest.mark.parametrize("kind", [LiveLine, PlainLines])
     def test_a_stream_that_is_gone_does_not_end_the_run(self, kind, caplog):
