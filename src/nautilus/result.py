@@ -14,6 +14,7 @@ from nautilus.posterior import Posterior, edge_mass, equal_weight
 from nautilus.prior import DictionaryMap, Prior, PriorMap
 from nautilus.run.estimate import Estimate, phase_rows
 from nautilus.run.state import Phase, RunState
+from nautilus.run.trust import is_tame
 
 EDGE_MASS = 0.05
 """Posterior mass within a thousandth of the prior's edge that is worth a warning."""
@@ -63,7 +64,8 @@ def findings_of(state: RunState, estimates: Estimates) -> tuple[str, ...]:
             f"log Z is {kept.log_z:.3f} with all points and {fresh.log_z:.3f} with exploration"
             " discarded, further apart than their errors allow"
         )
-    if fresh.tail_index > TAIL_INDEX_MAX:
+    largest_share = float(np.exp(fresh.log_weights.max()))
+    if fresh.tail_index > TAIL_INDEX_MAX and not is_tame(largest_share, fresh.n_eff):
         found.append(
             f"the weights of the sampling phase have a heavy tail (index {fresh.tail_index:.2f})"
         )

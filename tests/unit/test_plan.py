@@ -13,7 +13,7 @@ from nautilus.proposal.build import BuildSettings, build_proposal
 from nautilus.proposal.cube import CubeProposal
 from nautilus.proposal.target import CappedTarget
 from nautilus.run.config import Config, Goal
-from nautilus.run.loop import is_stalled, next_plan
+from nautilus.run.loop import is_stalled, n_detours, next_plan
 from nautilus.run.plan import draft, look_up, posterior_shares, recent_emulator
 from nautilus.run.state import DensityTable, Ledger, Phase, RunState, Stage, new_state
 
@@ -262,3 +262,20 @@ class TestTurn:
         step = self.after(learned, *[level] * 6, np.inf, n_rounds=1)
         assert step.message.startswith("contour")
         assert step.state.n_rounds == 0
+
+    @pytest.mark.parametrize(("n", "given_up"), [(11, False), (12, True)])
+    def test_a_ladder_that_never_ends_is_given_up_with_a_finding(self, learned, n, given_up):
+        state = from_cube(100 * (n + 1))
+        posterior = replace(learned, target=CappedTarget(np.inf))
+        proposals = (*state.proposals, *[posterior] * n)
+        counts = [np.array([100] + [0] * k) for k in range(n + 1)]
+        stages = tuple(Stage(Phase.EXPLORATION, c) for c in counts)
+        ledger = replace(state.ledger, stages=stages)
+        table = state.table.extend(ledger, proposals, serial)
+        state = replace(state, ledger=ledger, proposals=proposals, table=table)
+        assert n_detours(state) == n
+        step = next_plan(state, CONFIG, self.GOAL, serial)
+        assert step.message.startswith("contour") is not given_up
+        assert ("the ladder of contours stopped rising before its end" in step.state.findings) is (
+            given_up
+        )

@@ -198,7 +198,8 @@ def _split(
     points, mass = points[mine], mass[mine] / mass[mine].sum()
     n_own = n_effective * total
     white = np.linalg.solve(mixture.cholesky[k], (points - mixture.means[k]).T).T
-    coordinates = _interesting_axes(white, mass)
+    # Where points coincide lengths can be huge; their fourth powers must stay finite.
+    coordinates = _interesting_axes(np.clip(np.nan_to_num(white), -1e30, 1e30), mass)
     coordinates = np.column_stack([coordinates, points @ _longest_axis(mixture.cholesky[k])])
     best, best_score = None, -np.inf
     for along in coordinates.T:

@@ -14,9 +14,6 @@ flat, or a smaller one where it rises steeply: this times 1 - s, with s the slop
 LEAST_SUPPORT = 0.3
 """Share of the support that every contour needs."""
 
-CORE_ODDS = 3.0
-"""How much more of a contour's target lies inside than outside, at least."""
-
 SLOPE_WINDOW = 1.0
 """How fast log L rises is measured over so many e-folds of volume outside a contour."""
 
@@ -42,8 +39,8 @@ class Level:
         which sees what no point has reached yet. Small where the likelihood inside is flat,
         even if much of the evidence lies there.
     log_boost
-        What the likelihood inside must be multiplied with so that three quarters of the
-        capped likelihood lie inside; zero if they do already.
+        What the likelihood inside must be multiplied with so that half of the
+        capped likelihood lies inside; zero if it does already.
     support
         Effective number of points inside.
     """
@@ -100,7 +97,7 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
         float(log_volume[n_inside - 1]),
         float(at_stake[n_inside - 1]),
         float(f_remaining[n_inside - 1]),
-        max(0.0, log_rim - log_core + np.log(CORE_ODDS)),
+        max(0.0, log_rim - log_core),
         float(np.exp(log_support[n_inside - 1])),
     )
 

@@ -31,6 +31,9 @@ N_FINITE_MIN = 50
 N_CUBE_STAGES_MAX = 200
 N_RESTLESS_MAX = 8
 N_ROUNDS_MAX = 12
+N_DETOURS_MAX = 12
+"""A ladder that is unfinished after so many rounds with the posterior as target is given up."""
+
 N_STALLED = 6
 RISE_MIN = 0.03
 """A ladder is stalled if its last six contours gained fewer e-folds of volume than this each."""
@@ -170,7 +173,11 @@ def next_plan(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) 
 def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
     level = look_up(state, config)
     state = replace(state, f_remaining=level.f_remaining)
-    if level.f_remaining >= goal.f_live and not is_stalled(state, level.log_volume):
+    is_done = level.f_remaining < goal.f_live
+    if not is_done and n_detours(state) >= N_DETOURS_MAX:
+        state = _with_finding(state, "the ladder of contours stopped rising before its end")
+        is_done = True
+    if not is_done and not is_stalled(state, level.log_volume):
         state = replace(state, n_rounds=0)
         planned = plan_contour(state, config, level, run_tasks)
         return Step(planned, f"contour at log L = {level.log_level:.6g}")
@@ -191,6 +198,16 @@ def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: Ru
     return Step(planned, "imitating the posterior")
 
 
+def n_detours(state: RunState) -> int:
+    """Return how many stages of exploration had the posterior as target."""
+    detours = 0
+    for stage in state.ledger.stages:
+        newest = state.proposals[len(stage.counts) - 1]
+        if stage.phase is Phase.EXPLORATION and isinstance(newest, LearnedProposal):
+            detours += bool(np.isinf(newest.target.log_level))
+    return detours
+
+
 def is_stalled(state: RunState, log_volume: float) -> bool:
     """Tell whether the last contours hardly rose: then the posterior is the better target.
 
@@ -202,7 +219,7 @@ def is_stalled(state: RunState, log_volume: float) -> bool:
         return False
     log_g = history_log_density(state.table.log_q, state.ledger.stages)
     start = log_volume_inside(state.ledger.log_l, log_g, contours[0].target.log_level)
-    return start - log_volume < RISE_MIN * N_STALLED
+    return bool(start - log_volume < RISE_MIN * N_STALLED)
 
 
 def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:

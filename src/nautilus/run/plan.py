@@ -83,10 +83,12 @@ def recent_emulator(state: RunState) -> Emulator | None:
 def draft(build: BuildSettings) -> BuildSettings:
     """Return cheaper settings for the many contours of the ladder, each used only once."""
     emulator = build.emulator
-    schedule = replace(emulator.schedule, n_updates_max=DRAFT_UPDATES)
+    schedule = replace(
+        emulator.schedule, n_updates_max=min(DRAFT_UPDATES, emulator.schedule.n_updates_max)
+    )
     n_networks = (emulator.n_networks + 1) // 2
     emulator = replace(emulator, n_networks=n_networks, schedule=schedule)
-    return replace(build, emulator=emulator, norm_error=DRAFT_NORM_ERROR)
+    return replace(build, emulator=emulator, norm_error=max(DRAFT_NORM_ERROR, build.norm_error))
 
 
 def plan_posterior(

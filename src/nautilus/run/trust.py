@@ -42,10 +42,15 @@ class StageView:
         """Tell whether nothing in the stage contradicts what was known."""
         n_eff = max(self.efficiency * n_points, 1.0)
         return (
-            self.largest_share <= max(MAX_SHARE, 10.0 / n_eff)
+            is_tame(self.largest_share, n_eff)
             and abs(self.deviation) <= N_SIGMA
             and n_eff >= MIN_N_EFF
         )
+
+
+def is_tame(largest_share: float, n_eff: float) -> bool:
+    """Tell whether no single point carries much of the weight."""
+    return largest_share <= max(MAX_SHARE, 10.0 / n_eff)
 
 
 def view_last_stage(state: RunState) -> StageView:
