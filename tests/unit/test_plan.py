@@ -13,7 +13,7 @@ from nautilus.proposal.build import BuildSettings, build_proposal
 from nautilus.proposal.cube import CubeProposal
 from nautilus.proposal.target import CappedTarget
 from nautilus.run.config import Config, Goal
-from nautilus.run.loop import is_stalled, n_detours, next_plan
+from nautilus.run.loop import is_stalled, next_plan
 from nautilus.run.plan import draft, look_up, posterior_shares, recent_emulator
 from nautilus.run.state import DensityTable, Ledger, Phase, RunState, Stage, new_state
 
@@ -202,33 +202,33 @@ class TestStalled:
     @pytest.mark.parametrize(("gain", "stalled"), [(0.0, True), (0.17, True), (0.19, False)])
     def test_six_contours_must_gain_three_hundredths_each(self, learned, gain, stalled):
         state = climbed(learned, self.LADDER)
-        assert is_stalled(state, math.log(0.4) - gain) is stalled
+        assert is_stalled(state, CONFIG, math.log(0.4) - gain) is stalled
 
     def test_only_the_last_six_contours_count(self, learned):
         state = climbed(learned, (0.9, 0.8, 0.7, *self.LADDER))
-        assert is_stalled(state, math.log(0.4) - 0.17)
+        assert is_stalled(state, CONFIG, math.log(0.4) - 0.17)
         state = climbed(learned, (0.4, 0.4, 0.4, 0.9, *self.LADDER[1:]))
-        assert not is_stalled(state, math.log(0.4))
+        assert not is_stalled(state, CONFIG, math.log(0.4))
 
     @pytest.mark.parametrize("n", range(6))
     def test_fewer_contours_are_not_judged(self, learned, n):
-        assert not is_stalled(climbed(learned, [0.4] * n), math.log(0.4))
+        assert not is_stalled(climbed(learned, [0.4] * n), CONFIG, math.log(0.4))
 
     def test_volumes_are_measured_by_density_and_not_by_counts(self, learned):
         state = climbed(learned, self.LADDER)
         share = np.mean(state.ledger.points[:, 0] < 0.4)
         assert np.isclose(share, 0.64)  # most points were drawn where x is small
         # Counted, the contours would have gained 0.47 e-folds more than they did.
-        assert is_stalled(state, math.log(0.4) - 0.1)
+        assert is_stalled(state, CONFIG, math.log(0.4) - 0.1)
 
     @pytest.mark.parametrize("place", range(6))
     def test_a_round_with_the_posterior_gives_the_ladder_another_chance(self, learned, place):
         volumes = [0.4] * 6
         volumes[place] = np.inf
-        assert not is_stalled(climbed(learned, volumes), math.log(0.4))
+        assert not is_stalled(climbed(learned, volumes), CONFIG, math.log(0.4))
 
     def test_an_older_round_is_forgotten(self, learned):
-        assert is_stalled(climbed(learned, (np.inf, *[0.4] * 6)), math.log(0.4))
+        assert is_stalled(climbed(learned, (np.inf, *[0.4] * 6)), CONFIG, math.log(0.4))
 
 
 class TestTurn:
@@ -265,17 +265,21 @@ class TestTurn:
 
     @pytest.mark.parametrize(("n", "given_up"), [(11, False), (12, True)])
     def test_a_ladder_that_never_ends_is_given_up_with_a_finding(self, learned, n, given_up):
-        state = from_cube(100 * (n + 1))
-        posterior = replace(learned, target=CappedTarget(np.inf))
-        proposals = (*state.proposals, *[posterior] * n)
-        counts = [np.array([100] + [0] * k) for k in range(n + 1)]
-        stages = tuple(Stage(Phase.EXPLORATION, c) for c in counts)
-        ledger = replace(state.ledger, stages=stages)
-        table = state.table.extend(ledger, proposals, serial)
-        state = replace(state, ledger=ledger, proposals=proposals, table=table)
-        assert n_detours(state) == n
+        state = replace(from_cube(800), n_detours=n)
         step = next_plan(state, CONFIG, self.GOAL, serial)
         assert step.message.startswith("contour") is not given_up
-        assert ("the ladder of contours stopped rising before its end" in step.state.findings) is (
-            given_up
-        )
+        text = "the ladder of contours stopped rising before its end"
+        assert (text in step.state.findings) is given_up
+
+    def test_only_rounds_of_a_stalled_ladder_count(self, learned):
+        level = look_up(from_cube(800), CONFIG).log_level
+        assert self.after(learned, *[level] * 6).state.n_detours == 1
+        assert self.after(learned, *[level - 5.0] * 6).state.n_detours == 0
+        done = next_plan(from_cube(800), CONFIG, Goal(f_live=1.01), serial)
+        assert (done.message, done.state.n_detours) == ("imitating the posterior", 0)
+
+    def test_small_stages_may_gain_less(self, learned):
+        state = climbed(learned, TestStalled.LADDER)
+        small = replace(CONFIG, n_stage=CONFIG.n_live // 4)
+        assert is_stalled(state, CONFIG, math.log(0.4) - 0.1)
+        assert not is_stalled(state, small, math.log(0.4) - 0.1)

@@ -17,14 +17,14 @@ from nautilus.run.config import Config, Goal
 from nautilus.run.draw import draw_stage
 from nautilus.run.estimate import combine_stages, estimate, pareto_tail_index, phase_rows
 from nautilus.run.level import choose_level
-from nautilus.run.loop import answer, steps
+from nautilus.run.loop import answer, commit, steps
 from nautilus.run.mixture import (
     history_log_density,
     own_log_density,
     shares,
     stage_log_densities,
 )
-from nautilus.run.plan import whole_counts
+from nautilus.run.plan import plan_cube, plan_posterior, whole_counts
 from nautilus.run.state import (
     DensityTable,
     Ledger,
@@ -798,3 +798,62 @@ def test_a_later_proposal_of_any_height_leaves_earlier_stages_alone():
     found = stage_log_densities(log_q, stages)
     np.testing.assert_array_equal(found[:, 0], [0.0, 0.0])
     np.testing.assert_allclose(found[:, 1], [1400.0 + np.log(0.9), np.log(0.1)])
+
+
+@pytest.fixture(scope="module")
+def after_a_spike():
+    """Return a run of two stages in which one early point dwarfs all others."""
+    build = BuildSettings(emulator=EmulatorSettings(n_networks=0))
+    config = Config(5, 0, 500, 500, 5000, 1, build)
+    state = plan_cube(new_state(5), config, serial)
+    spike = state.pending.points[7]
+    height = 10.0 + np.max(-50 * np.sum((state.pending.points - 0.5) ** 2, axis=1))
+
+    def log_l(points):
+        inside = np.abs(points - spike).max(axis=1) < 0.01
+        return np.where(inside, height, -50 * np.sum((points - 0.5) ** 2, axis=1))
+
+    def evaluated(state):
+        points = state.pending.points
+        pending = state.pending.fill(np.arange(len(points)), log_l(points), None)
+        return commit(replace(state, pending=pending), serial)
+
+    first = evaluated(state)
+    return evaluated(plan_posterior(first, config, 1000, True, serial))
+
+
+class TestOneHeavyPoint:
+    """One point that dwarfs all others: a poor estimate may come out, no wrong one."""
+
+    def test_the_proposal_is_not_a_point(self, after_a_spike):
+        points = after_a_spike.ledger.points
+        assert len(np.unique(points, axis=0)) == len(points)
+
+    def test_the_estimate_says_how_poor_it_is(self, after_a_spike):
+        found = answer(after_a_spike, False)
+        assert found.n_eff < 5
+        assert 0.5 < found.log_z_err < np.inf
+
+
+class TestExtremes:
+    def test_a_density_that_was_not_used_may_be_of_any_size(self):
+        stages = (Stage(EXPLORE, np.array([40, 0])), Stage(EXPLORE, np.array([20, 20])))
+        points = np.random.default_rng(0).random((80, 1))
+        log_q = np.column_stack([np.zeros(80), np.full(80, -5.0)])
+        log_q[:40, 1] = 900.0
+        proposals = (CubeProposal(1), CubeProposal(1))
+        found = estimate(
+            Ledger(points, np.zeros(80), None, stages), DensityTable(log_q), proposals, BOTH
+        )
+        assert np.isfinite(found.log_z_err)
+
+    @pytest.mark.parametrize("gap", [20.0, 36.0, 60.0])
+    def test_a_stage_that_alone_reaches_a_point_keeps_its_share(self, gap):
+        # The second stage has far more density at one point of the first than the first has.
+        stages = (Stage(EXPLORE, np.array([100, 0])), Stage(EXPLORE, np.array([50, 50])))
+        points = np.random.default_rng(0).random((200, 1))
+        log_m = np.zeros((200, 2))
+        log_m[3, 1] = gap
+        ledger = Ledger(points, np.zeros(200), None, stages)
+        shares_found = combine_stages(ledger, log_m, np.array([100, 100]))
+        np.testing.assert_allclose(shares_found, 0.5, atol=0.02)

@@ -150,7 +150,7 @@ def build_proposal(
         One to use again; None trains a new one.
     """
     log_tau = target.log_value(log_l)
-    weights = np.exp(log_tau - log_g - (log_tau - log_g).max())
+    weights = temper(log_tau - log_g, 2 * (points.shape[1] + 1))
     if emulator is None:
         coordinates = cut_periodic(points, weights, settings.periodic)
     else:
@@ -176,6 +176,27 @@ def build_proposal(
         draft = replace(draft, log_ceiling=_choose_ceiling(draft, seen, settings))
     floor = settings.defensive * float(accept.mean())
     return _normalise(replace(draft, floor=floor), settings, address, run_tasks)
+
+
+def temper(log_weights: FloatArray, n_effective: float) -> FloatArray:
+    """Return weights, the largest being one, raised to a power that leaves enough effective points.
+
+    A mixture fitted to one heavy point would be that point. The power is one wherever
+    the weights are worth `n_effective` points or more.
+    """
+    relative = log_weights - log_weights.max()
+
+    def worth(power: float) -> float:
+        weights = np.exp(power * relative)
+        return float(weights.sum() ** 2 / (weights**2).sum())
+
+    low, high = 0.0, 1.0
+    if worth(1.0) < n_effective:
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            low, high = (low, middle) if worth(middle) < n_effective else (middle, high)
+        high = low
+    return np.asarray(np.exp(high * relative))
 
 
 def _with_gaps(first: Mixture, seen: Seen, base: Mixture) -> Mixture:

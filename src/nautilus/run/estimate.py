@@ -125,7 +125,7 @@ def combine_stages(ledger: Ledger, log_m: FloatArray, n_t: FloatArray) -> FloatA
     for t in range(n_stages):
         others = (stage_of_point != t) & (weights > 0)
         column = np.maximum(relative[others, t], np.finfo(float).tiny)
-        rest = np.maximum(n - n_t[t] * column, np.finfo(float).tiny)
+        rest = relative[others] @ np.where(np.arange(n_stages) == t, 0.0, n_t)
         with np.errstate(over="ignore"):  # infinite for a stage that hardly reaches a point
             second[t] = np.sum(weights[others] ** 2 / (column * rest))
     variance = np.maximum(second / z**2 - 1.0, 0.0)
@@ -161,7 +161,8 @@ def _norm_variance(
     """Return sum_k r_k^2 sigma_k^2 with r_k the share of the answer that hangs on q_k."""
     a_tk = shares(ledger.stages, log_q.shape[1])[ledger.stage_of_point]
     own = own_log_density(log_m, ledger)
-    part = a_tk * np.exp(log_q - own[:, None])
+    # A density that a stage did not use may be larger than the stage's by any factor.
+    part = a_tk * np.exp(np.where(a_tk > 0, log_q - own[:, None], -np.inf))
     r_k = weights @ part
     sigma = np.array([p.log_norm_error for p in proposals])
     return float(np.sum((r_k * sigma[: len(r_k)]) ** 2))

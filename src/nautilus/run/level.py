@@ -9,10 +9,18 @@ from nautilus._types import FloatArray
 
 FULL_SUPPORT = 0.2
 """A contour needs the full support if this share of the evidence lies inside where log L is
-flat, or a smaller one where it rises steeply: this times 1 - s, with s the slope of log L."""
+flat, or a smaller one where it rises: this times 1 - s, with s the slope of log L."""
 
 LEAST_SUPPORT = 0.3
 """Share of the support that every contour needs."""
+
+STEEP = 1.0
+"""A climb is steep where more evidence is expected above the cap than below: s > 1/2. There
+every contour needs the full support."""
+
+STEEP_ODDS = 3.0
+"""Where log L rises steeply although little evidence seems to lie inside, the target is this
+much larger inside than outside: what lies outside is known, and the climb may be long."""
 
 SLOPE_WINDOW = 1.0
 """How fast log L rises is measured over so many e-folds of volume outside a contour."""
@@ -39,8 +47,9 @@ class Level:
         which sees what no point has reached yet. Small where the likelihood inside is flat,
         even if much of the evidence lies there.
     log_boost
-        What the likelihood inside must be multiplied with so that half of the
-        capped likelihood lies inside; zero if it does already.
+        Logarithm of what the likelihood inside must be multiplied with so that half of
+        the capped likelihood lies inside, three quarters on a steep climb; zero if it
+        does already.
     support
         Effective number of points inside.
     """
@@ -78,7 +87,8 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
     odds = _odds(values, log_volume)
     f_inside = np.maximum(at_stake, capped * (1.0 + odds))
     f_remaining = np.minimum(np.maximum(at_stake - capped, capped * odds), 1.0)
-    needed = n_live * np.clip(f_inside * (1.0 + odds) / FULL_SUPPORT, LEAST_SUPPORT, 1.0)
+    at_risk = np.where(odds > STEEP, 1.0, f_inside * (1.0 + odds) / FULL_SUPPORT)
+    needed = n_live * np.clip(at_risk, LEAST_SUPPORT, 1.0)
     enough = (log_support >= np.log(needed)) & (np.arange(1, len(values) + 1) >= needed)
     last = int(np.argmax(enough)) if enough.any() else len(values) - 1
     log_level = values[last]
@@ -92,12 +102,14 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
     log_below = np.minimum(values - log_level, 0.0) + log_inverse
     log_core = float(logsumexp(log_below[:n_inside]))
     log_rim = float(logsumexp(log_below[n_inside:])) if n_inside < len(values) else -np.inf
+    is_steep = odds[n_inside - 1] > STEEP and at_stake[n_inside - 1] < FULL_SUPPORT
+    wanted = STEEP_ODDS if is_steep else 1.0
     return Level(
         float(log_level),
         float(log_volume[n_inside - 1]),
         float(at_stake[n_inside - 1]),
         float(f_remaining[n_inside - 1]),
-        max(0.0, log_rim - log_core),
+        max(0.0, log_rim - log_core + np.log(wanted)),
         float(np.exp(log_support[n_inside - 1])),
     )
 

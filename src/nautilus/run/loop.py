@@ -174,10 +174,11 @@ def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: Ru
     level = look_up(state, config)
     state = replace(state, f_remaining=level.f_remaining)
     is_done = level.f_remaining < goal.f_live
-    if not is_done and n_detours(state) >= N_DETOURS_MAX:
+    if not is_done and state.n_detours >= N_DETOURS_MAX:
         state = _with_finding(state, "the ladder of contours stopped rising before its end")
         is_done = True
-    if not is_done and not is_stalled(state, level.log_volume):
+    is_detour = not is_done and is_stalled(state, config, level.log_volume)
+    if not is_done and not is_detour:
         state = replace(state, n_rounds=0)
         planned = plan_contour(state, config, level, run_tasks)
         return Step(planned, f"contour at log L = {level.log_level:.6g}")
@@ -194,21 +195,13 @@ def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: Ru
             state = replace(state, phase=Phase.SAMPLING, n_rounds=0)
             return _next_sampling(state, config, goal, run_tasks)
     planned = plan_posterior(state, config, 2 * config.n_stage, True, run_tasks)
-    planned = replace(planned, n_rounds=state.n_rounds + 1)
+    planned = replace(
+        planned, n_rounds=state.n_rounds + 1, n_detours=state.n_detours + int(is_detour)
+    )
     return Step(planned, "imitating the posterior")
 
 
-def n_detours(state: RunState) -> int:
-    """Return how many stages of exploration had the posterior as target."""
-    detours = 0
-    for stage in state.ledger.stages:
-        newest = state.proposals[len(stage.counts) - 1]
-        if stage.phase is Phase.EXPLORATION and isinstance(newest, LearnedProposal):
-            detours += bool(np.isinf(newest.target.log_level))
-    return detours
-
-
-def is_stalled(state: RunState, log_volume: float) -> bool:
+def is_stalled(state: RunState, config: Config, log_volume: float) -> bool:
     """Tell whether the last contours hardly rose: then the posterior is the better target.
 
     Its draws bring points inside the contour too, so the ladder may go on afterwards.
@@ -219,7 +212,9 @@ def is_stalled(state: RunState, log_volume: float) -> bool:
         return False
     log_g = history_log_density(state.table.log_q, state.ledger.stages)
     start = log_volume_inside(state.ledger.log_l, log_g, contours[0].target.log_level)
-    return bool(start - log_volume < RISE_MIN * N_STALLED)
+    # A stage with fewer points than the support cannot gain as much.
+    expected = min(1.0, config.n_stage / config.n_live)
+    return bool(start - log_volume < RISE_MIN * N_STALLED * expected)
 
 
 def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
@@ -230,8 +225,9 @@ def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTa
     if is_last_sampling and not view.is_calm(sizes[-1]):
         if state.n_restless < N_RESTLESS_MAX:
             state = replace(
-                state, phase=Phase.EXPLORATION, n_rounds=0, n_restless=state.n_restless + 1
-            )
+                state, phase=Phase.EXPLORATION, n_rounds=0, n_detours=0,
+                n_restless=state.n_restless + 1,
+            )  # fmt: skip
             step = _next_exploration(state, config, goal, run_tasks)
             return replace(step, message="a surprise re-opened exploration")
         state = _with_finding(state, "sampling stages kept bringing surprises")

@@ -77,7 +77,8 @@ def recent_emulator(state: RunState) -> Emulator | None:
     if not isinstance(last, LearnedProposal) or len(state.proposals) <= N_ALWAYS_TRAINED:
         return None
     age = len(state.proposals) - last.emulator.number
-    return last.emulator if age <= N_REUSED else None
+    is_fit = age <= N_REUSED and np.isfinite(last.target.log_level)
+    return last.emulator if is_fit else None
 
 
 def draft(build: BuildSettings) -> BuildSettings:

@@ -194,6 +194,9 @@ class RunState:
         Sampling stages that brought a surprise and re-opened exploration.
     n_rounds
         Stages with the posterior as target since exploration was last re-opened.
+    n_detours
+        Rounds with the posterior as target because the ladder had stalled, since the
+        last surprise.
     pending
         The stage that is being evaluated, or None.
     findings
@@ -208,6 +211,7 @@ class RunState:
     phase: Phase = Phase.EXPLORATION
     n_restless: int = 0
     n_rounds: int = 0
+    n_detours: int = 0
     pending: PendingStage | None = None
     findings: tuple[str, ...] = ()
     f_remaining: float = 1.0

@@ -127,6 +127,10 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
+# Now, while the code in memory is that of the files: an edit during a run must not relabel it.
+code_digest()
+
+
 def quoted(sampler: Any) -> tuple[float, float]:
     """Return the evidence that the sampler quotes, and its error."""
     return float(sampler.log_z), float(sampler.log_z_err)

@@ -32,6 +32,8 @@ def whole_history(sampler: Any) -> tuple[float, float]:
     chosen = np.array([stage.phase in phases for stage in state.ledger.stages])
     rows = chosen[state.ledger.stage_of_point]
     stages = tuple(s for s in state.ledger.stages if s.phase in phases)
+    if not stages:
+        return -np.inf, np.inf
     log_w = state.ledger.log_l[rows] - history_log_density(state.table.log_q[rows], stages)
     log_z = float(logsumexp(log_w) - np.log(rows.sum()))
     weights = np.exp(log_w - log_z)

@@ -155,14 +155,20 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="runs at a time")
     parser.add_argument("--cap", type=float, default=CAP, help="largest mean error of log Z")
     parser.add_argument("--settings", type=json.loads, default={}, help="sampler keywords as JSON")
-    parser.add_argument("--rows", type=Path, default=Path("out/statistical.jsonl"))
-    parser.add_argument("--table", type=Path, default=Path("docs/statistical.md"))
+    parser.add_argument("--rows", type=Path, help="default: out/statistical.jsonl")
+    parser.add_argument("--table", type=Path, help="default: docs/statistical.md")
     parser.add_argument(
         "--control",
         action="store_true",
-        help="judge a deliberately biased estimator: the suite must fail; use rows of its own",
+        help="judge a deliberately biased estimator: the suite must fail; its files are others,"
+        " out/control.jsonl and docs/statistical-control.md",
     )
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    # Rows do not say which estimator made them.
+    name = ("control", "statistical-control") if given.control else ("statistical", "statistical")
+    given.rows = given.rows or Path(f"out/{name[0]}.jsonl")
+    given.table = given.table or Path(f"docs/{name[1]}.md")
+    return given
 
 
 def main(arguments: Sequence[str]) -> int:
