@@ -89,8 +89,8 @@ def make_posterior(
     """
     estimate = estimates(discard_exploration)
     if not np.isfinite(estimate.log_z):
-        what = "a sampling phase" if discard_exploration else "a point with finite log-likelihood"
-        raise NoResultError(f"There is no result yet: the run has no {what[2:]}. Call run() first.")
+        what = "sampling phase" if discard_exploration else "point with finite log-likelihood"
+        raise NoResultError(f"There is no result yet: the run has no {what}. Call run() first.")
     rows = counted(state, discard_exploration)
     names, array = physical_array(prior, state.ledger.points[rows])
     blobs = state.ledger.blobs

@@ -65,7 +65,8 @@ class Sampler:
         Effective number of points, 500 by default, that every contour of the exploration must
         hold inside. More finds smaller modes and costs proportionally more calls.
     n_update
-        Likelihood calls per stage of the exploration; `n_live` by default.
+        Likelihood calls per contour of the exploration; `n_live` by default. A round with the
+        posterior as target takes twice as many.
     enlarge_per_dim
         Factor on all lengths of the geometry around the points, at least 1.
     n_points_min
@@ -90,7 +91,7 @@ class Sampler:
         Points in one call of a vectorised likelihood, 256 by default. It does not depend on the
         stage or the number of workers, because numbers may depend on it.
     n_like_new_bound
-        Most likelihood calls in one stage of the exploration.
+        Most likelihood calls per contour; a sampling stage takes at most four times as many.
     vectorized
         Whether the likelihood takes many points at once.
     pass_dict
@@ -251,7 +252,7 @@ class Sampler:
 
     @property
     def f_live(self) -> float:
-        """Share of the evidence that lies above the last contour of the exploration."""
+        """Share of the evidence above the cap of the last contour looked at, 0 to 1; see `run`."""
         return self._session.state.f_remaining
 
     @property
@@ -285,7 +286,8 @@ class Sampler:
         Parameters
         ----------
         f_live
-            The ladder of contours ends when a smaller share of the evidence lies above it.
+            The ladder of contours ends when the share of the evidence above the cap of the
+            next one, the integral of L less its value on the contour, is smaller.
         n_shell
             Fewest points of the sampling phase.
         n_eff

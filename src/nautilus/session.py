@@ -5,7 +5,6 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from nautilus._streams import stream
@@ -114,7 +113,7 @@ class Session:
             n_eff=current.n_eff,
             log_z=current.log_z,
             log_z_err=current.log_z_err,
-            f_remaining=float(np.clip(state.f_remaining, 0.0, 1.0)),
+            f_remaining=state.f_remaining,
             efficiency=current.n_eff / max(state.n_like, 1),
             elapsed_seconds=self.clock.elapsed,
             likelihood_seconds=self.clock.likelihood,

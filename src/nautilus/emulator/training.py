@@ -44,7 +44,7 @@ def train(
     schedule: Schedule,
     rng: np.random.Generator,
 ) -> tuple[Network, float]:
-    """Return the network of the best epoch and its weighted validation error.
+    """Return the network with the smallest validation error, and that weighted mean square.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ class Goal:
     n_eff
         Effective sample size wanted, at least 0.
     f_live
-        Exploration may end when a smaller share of the evidence than this is unexplored, in (0, 1].
+        Exploration may end when a smaller share of the evidence is above the cap, in (0, 1].
     n_like_max
         Most likelihood calls allowed.
     efficiency
@@ -59,7 +59,7 @@ def forecast(history: Sequence[ProgressRecord], goal: Goal) -> Forecast:
     """Predict what a run still needs.
 
     In the sampling phase the effective sample size is taken to grow with the calls as it did in the
-    later half of this phase. In the exploration phase the logarithm of the unexplored share is
+    later half of this phase. In the exploration phase the logarithm of the share above the cap is
     taken to fall as it did in the later half of this phase; then the sampling phase follows with
     the expected efficiency. Both ignore that a run may find something new and go back to
     exploring, so a forecast is rather a lower limit.

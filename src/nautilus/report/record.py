@@ -30,7 +30,7 @@ class ProgressRecord:
     log_z_err
         Its standard error; NaN or infinite as long as it is not known.
     f_remaining
-        Estimated share of the evidence that is still unexplored, between 0 and 1.
+        Estimated share of the evidence above the cap of the last contour, between 0 and 1.
     efficiency
         Effective sample size per likelihood call.
     elapsed_seconds

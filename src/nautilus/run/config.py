@@ -18,9 +18,9 @@ class Config:
     n_live
         Effective points wanted inside each contour.
     n_stage
-        Points per stage of the exploration phase.
+        Points per contour; rounds with the posterior as target take twice as many.
     n_stage_max
-        Most points per stage.
+        Most points per contour; sampling stages take at most four times as many.
     n_batch
         Points in one call of the likelihood.
     build
@@ -43,7 +43,8 @@ class Goal:
     Parameters
     ----------
     f_live
-        The ladder of contours ends when a smaller share of the evidence lies above it.
+        The ladder of contours ends when the share of the evidence above the cap of the
+        next one is smaller.
     n_eff
         Effective sample size wanted.
     discard_exploration

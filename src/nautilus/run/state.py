@@ -193,7 +193,7 @@ class RunState:
     n_restless
         Sampling stages that brought a surprise and re-opened exploration.
     n_rounds
-        Stages with the posterior as target since exploration was last re-opened.
+        Stages with the posterior as target since the last contour or re-opening.
     n_detours
         Rounds with the posterior as target because the ladder had stalled, since the
         last surprise.

@@ -6,7 +6,7 @@ import numpy as np
 
 from nautilus.run.estimate import estimate
 from nautilus.run.mixture import stage_log_densities
-from nautilus.run.state import Ledger, Phase, RunState
+from nautilus.run.state import DensityTable, Ledger, Phase, RunState
 
 MAX_SHARE = 0.005
 """One point may carry this share of a stage's weight, or ten times the average of its
@@ -69,7 +69,7 @@ def view_last_stage(state: RunState) -> StageView:
     n_eff = float(weights.sum() ** 2 / (weights**2).sum())
     before = estimate(
         Ledger(ledger.points[:n_before], ledger.log_l[:n_before], None, ledger.stages[:-1]),
-        type(state.table)(state.table.log_q[:n_before]),
+        DensityTable(state.table.log_q[:n_before]),
         state.proposals,
         frozenset(Phase),
     )
