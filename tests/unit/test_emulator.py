@@ -109,6 +109,13 @@ class TestBaseline:
         assert np.sqrt(np.average((value - log_l) ** 2, weights=near)) < 0.02
         assert np.abs(value - log_l).max() > 0.5
 
+    def test_an_expert_without_points_stands_for_all(self, seed):
+        points = np.random.default_rng(seed).random((200, 2))
+        experts = np.column_stack([np.ones(200), np.zeros(200)])
+        baseline = fit_baseline(points, points[:, 0], np.ones(200), experts, np.ones(200))
+        value, _ = baseline.predict(points, np.full((200, 2), 0.5))
+        np.testing.assert_allclose(value, points[:, 0], atol=1e-4)
+
     def test_fewer_points_than_coefficients_are_no_accident(self, seed):
         points = np.random.default_rng(seed).random((8, 3))
         baseline = fit_baseline(points, points[:, 0], np.ones(8), np.ones((8, 1)), np.ones(8))

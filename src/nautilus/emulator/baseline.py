@@ -90,11 +90,14 @@ def fit_baseline(
     whitening = np.empty((n_experts, d, d))
     coefficients = np.empty((n_experts, n_coefficients(d)))
     for k in range(n_experts):
-        mass = target_weights * responsibilities[:, k]
+        own = responsibilities[:, k]
+        if not (target_weights @ own > 0 and importance @ own > 0):
+            own = np.ones(len(points))  # an expert without points of its own stands for all
+        mass = target_weights * own
         centres[k], covariance = moments(points, mass)
         whitening[k] = np.linalg.inv(safe_cholesky(covariance))
         local = (points - centres[k]) @ whitening[k].T
-        coefficients[k] = _least_squares(local, log_l, importance * responsibilities[:, k])
+        coefficients[k] = _least_squares(local, log_l, importance * own)
     return Baseline(centres, whitening, coefficients)
 
 
