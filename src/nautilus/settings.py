@@ -12,7 +12,7 @@ from nautilus._streams import SEED_BITS, new_seed
 from nautilus.emulator.emulator import EmulatorSettings
 from nautilus.emulator.training import Schedule
 from nautilus.errors import SettingsError, UnusedKeywordWarning
-from nautilus.proposal.build import BuildSettings
+from nautilus.proposal.settings import BuildSettings
 from nautilus.run.config import Config, Goal
 
 N_LIVE = 500

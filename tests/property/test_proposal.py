@@ -14,7 +14,9 @@ from nautilus.emulator.network import Network, new_network
 from nautilus.emulator.target import FLOOR, LearningScale
 from nautilus.geometry.coordinates import Coordinates, log_prior_density
 from nautilus.geometry.mixture import Mixture
-from nautilus.proposal.build import BuildSettings, _normalise, build_proposal
+from nautilus.proposal.build import build_proposal
+from nautilus.proposal.norm import normalise
+from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
 
 seeds = st.integers(0, 2**32)
@@ -76,7 +78,7 @@ def any_proposal(d, n_components, periodic, log_level, rng):
         target=CappedTarget(log_level, 1.0),
         log_ceiling=rng.normal(),
     )
-    return _normalise(proposal, SETTINGS, (1, 1), serial)
+    return normalise(proposal, SETTINGS, (1, 1), serial)
 
 
 proposals = st.builds(

@@ -116,6 +116,22 @@ class TestBaseline:
         value, _ = baseline.predict(points, np.full((200, 2), 0.5))
         np.testing.assert_allclose(value, points[:, 0], atol=1e-4)
 
+    @pytest.mark.parametrize("n_own", [1, 2, 3])
+    def test_so_does_one_with_hardly_a_point(self, seed, n_own):
+        points = np.random.default_rng(seed).random((200, 2))
+        own = np.where(np.arange(200) < n_own, 1.0, 1e-200)
+        experts = np.column_stack([1.0 - own, own])
+        baseline = fit_baseline(points, points[:, 0], np.ones(200), experts, np.ones(200))
+        value, _ = baseline.predict(points, np.tile([0.0, 1.0], (200, 1)))
+        np.testing.assert_allclose(value, points[:, 0], atol=1e-4)
+
+    def test_one_heavy_point_does_not_set_the_axes(self, seed):
+        points = np.random.default_rng(seed).random((200, 2))
+        heavy = np.where(np.arange(200) == 7, 1.0, 1e-250)
+        baseline = fit_baseline(points, points[:, 0], np.ones(200), np.ones((200, 1)), heavy)
+        value, _ = baseline.predict(points, np.ones((200, 1)))
+        np.testing.assert_allclose(value, points[:, 0], atol=1e-4)
+
     def test_fewer_points_than_coefficients_are_no_accident(self, seed):
         points = np.random.default_rng(seed).random((8, 3))
         baseline = fit_baseline(points, points[:, 0], np.ones(8), np.ones((8, 1)), np.ones(8))

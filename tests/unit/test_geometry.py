@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp
 
+from nautilus.geometry.cluster import fit_clusters
 from nautilus.geometry.coordinates import Coordinates, cut_periodic, log_prior_density
-from nautilus.geometry.fit import fit_clusters, fit_mixture, moments, safe_cholesky, thin
+from nautilus.geometry.fit import fit_mixture, moments, safe_cholesky, thin
 from nautilus.geometry.mixture import Mixture, combine, standard_normal
 
 FALSE_ALARM = 1e-4

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautilus.emulator.emulator import EmulatorSettings
-from nautilus.proposal.build import BuildSettings, build_proposal
+from nautilus.proposal.build import build_proposal
 from nautilus.proposal.cube import CubeProposal
+from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
 from nautilus.run.config import Config, Goal
 from nautilus.run.loop import is_stalled, next_plan
-from nautilus.run.plan import draft, look_up, posterior_shares, recent_emulator
+from nautilus.run.plan import ladder_settings, look_up, posterior_shares, recent_emulator
 from nautilus.run.state import DensityTable, Ledger, Phase, RunState, Stage, new_state
 
 BUILD = BuildSettings(emulator=EmulatorSettings(n_networks=0), norm_error=0.03)
@@ -115,29 +116,27 @@ class TestPosteriorShares:
         np.testing.assert_allclose(shares, [0.005, 0, 0.07, 0.925], atol=1e-12)
 
 
-class TestDraft:
+class TestLadderSettings:
     FULL = BuildSettings(
         emulator=EmulatorSettings(n_networks=5, hidden_layers=(7,)), periodic=(1,), enlarge=1.3
     )
 
-    def test_a_draft_costs_less(self):
-        cheap = draft(self.FULL)
-        assert cheap.norm_error > self.FULL.norm_error
+    def test_a_contour_costs_less(self):
+        cheap = ladder_settings(self.FULL)
         assert 0 < cheap.emulator.n_networks < self.FULL.emulator.n_networks
         updates = cheap.emulator.schedule.n_updates_max, self.FULL.emulator.schedule.n_updates_max
         assert updates[0] < updates[1]
 
-    def test_a_draft_differs_in_nothing_else(self):
-        cheap, full = draft(self.FULL), self.FULL.emulator
+    def test_it_differs_in_nothing_else(self):
+        cheap, full = ladder_settings(self.FULL), self.FULL.emulator
         schedule = replace(cheap.emulator.schedule, n_updates_max=full.schedule.n_updates_max)
         emulator = replace(cheap.emulator, n_networks=full.n_networks, schedule=schedule)
-        restored = replace(cheap, emulator=emulator, norm_error=self.FULL.norm_error)
-        assert restored == self.FULL
+        assert replace(cheap, emulator=emulator) == self.FULL
 
     @pytest.mark.parametrize(("n", "fewer"), [(0, 0), (1, 1), (2, 1), (3, 2), (4, 2)])
     def test_half_of_the_networks_do_and_one_stays(self, n, fewer):
         full = replace(self.FULL, emulator=replace(self.FULL.emulator, n_networks=n))
-        assert draft(full).emulator.n_networks == fewer
+        assert ladder_settings(full).emulator.n_networks == fewer
 
 
 class TestRecentEmulator:
@@ -252,6 +251,14 @@ class TestTurn:
         assert step.state.proposals[-1].target.log_level == level
         assert step.state.n_rounds == 0
 
+    def test_it_ends_well_below_the_share_that_was_asked_for(self):
+        share = look_up(from_cube(800), CONFIG).f_remaining
+        messages = [
+            next_plan(from_cube(800), CONFIG, Goal(f_live=f_live), serial).message
+            for f_live in (2.0 * share, 3.9 * share, 4.1 * share)
+        ]
+        assert [m.startswith("contour") for m in messages] == [True, True, False]
+
     def test_one_that_has_stalled_turns_to_the_posterior_for_one_round(self, learned):
         level = look_up(from_cube(800), CONFIG).log_level
         step = self.after(learned, *[level] * 6)
@@ -275,7 +282,7 @@ class TestTurn:
         level = look_up(from_cube(800), CONFIG).log_level
         assert self.after(learned, *[level] * 6).state.n_detours == 1
         assert self.after(learned, *[level - 5.0] * 6).state.n_detours == 0
-        done = next_plan(from_cube(800), CONFIG, Goal(f_live=1.01), serial)
+        done = next_plan(from_cube(800), CONFIG, Goal(f_live=5.0), serial)
         assert (done.message, done.state.n_detours) == ("imitating the posterior", 0)
 
     def test_small_stages_may_gain_less(self, learned):

@@ -14,10 +14,12 @@ from nautilus.emulator.training import Schedule
 from nautilus.geometry.coordinates import log_prior_density
 from nautilus.geometry.mixture import standard_normal
 from nautilus.proposal.base import BLOCK
-from nautilus.proposal.build import BuildSettings, _normalise, build_proposal
+from nautilus.proposal.build import build_proposal
 from nautilus.proposal.cube import CHUNK as CUBE_CHUNK
 from nautilus.proposal.cube import CubeProposal
 from nautilus.proposal.learned import CHUNK, LearnedProposal
+from nautilus.proposal.norm import normalise
+from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
 from nautilus.run.draw import draw_stage
 
@@ -165,7 +167,7 @@ class TestDensity:
         )
         assert wrong
         emulator = replace(plain.emulator, networks=wrong, amplitude=1.0)
-        proposal = _normalise(replace(plain, emulator=emulator), SETTINGS, (8, 1), serial)
+        proposal = normalise(replace(plain, emulator=emulator), SETTINGS, (8, 1), serial)
         points = draw(plain, 1000)
         assert np.std(proposal.log_density(points) - plain.log_density(points)) > 0.1
         total, error = integral(proposal, 200_000, rng)

@@ -10,8 +10,8 @@ from scipy import stats
 from scipy.special import betaln, logsumexp
 
 from nautilus.emulator.emulator import EmulatorSettings
-from nautilus.proposal.build import BuildSettings
 from nautilus.proposal.cube import CubeProposal
+from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
 from nautilus.run.config import Config, Goal
 from nautilus.run.draw import draw_stage

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from nautilus._types import FloatArray
-from nautilus.geometry.fit import moments, safe_cholesky
+from nautilus.geometry.fit import moments, safe_cholesky, worth
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,10 @@ def fit_baseline(
     coefficients = np.empty((n_experts, n_coefficients(d)))
     for k in range(n_experts):
         own = responsibilities[:, k]
-        if not (target_weights @ own > 0 and importance @ own > 0):
-            own = np.ones(len(points))  # an expert without points of its own stands for all
         mass = target_weights * own
+        if min(worth(mass), worth(importance * own)) <= d + 1:
+            own = np.ones(len(points))  # an expert with hardly a point of its own stands for all
+            mass = target_weights if worth(target_weights) > d + 1 else own
         centres[k], covariance = moments(points, mass)
         whitening[k] = np.linalg.inv(safe_cholesky(covariance))
         local = (points - centres[k]) @ whitening[k].T

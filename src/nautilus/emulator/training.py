@@ -9,6 +9,12 @@ from nautilus.emulator.network import Network, Single
 CHECK = 100
 """Updates between two looks at the validation error."""
 
+WARM_UP = 0.1
+"""Share of the updates over which the learning rate rises."""
+
+FIRST_DECAY, SECOND_DECAY, SMALLEST = 0.9, 0.99, 1e-8
+"""Adam's decay rates of the moments, and what keeps its step finite (Kingma & Ba 2015)."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -87,9 +93,9 @@ def train(
 
 
 def _cycle(progress: float) -> float:
-    if progress < 0.1:
-        return progress / 0.1
-    return float(0.5 * (1 + np.cos(np.pi * (progress - 0.1) / 0.9)))
+    if progress < WARM_UP:
+        return progress / WARM_UP
+    return float(0.5 * (1 + np.cos(np.pi * (progress - WARM_UP) / (1 - WARM_UP))))
 
 
 def _error(network: Network, data: tuple[Single, Single, Single]) -> float:
@@ -127,17 +133,17 @@ class Learner:
         gradient = self.differentiate(inputs, targets, weights)
         first, second, scratch = self._first, self._second, self._scratch
         np.subtract(gradient, first, out=scratch)
-        scratch *= np.float32(0.1)
+        scratch *= np.float32(1 - FIRST_DECAY)
         first += scratch
         np.multiply(gradient, gradient, out=scratch)
         scratch -= second
-        scratch *= np.float32(0.01)
+        scratch *= np.float32(1 - SECOND_DECAY)
         second += scratch
-        correction = np.sqrt(1 - 0.99**step)
+        correction = np.sqrt(1 - SECOND_DECAY**step)
         np.sqrt(second, out=scratch)
-        scratch += np.float32(1e-8 * correction)
+        scratch += np.float32(SMALLEST * correction)
         np.divide(first, scratch, out=scratch)
-        scratch *= np.float32(rate * correction / (1 - 0.9**step))
+        scratch *= np.float32(rate * correction / (1 - FIRST_DECAY**step))
         self._parameters -= scratch
         self._parameters *= np.float32(1 - rate * self._decay)
 

@@ -14,6 +14,9 @@ from scipy.special import ndtr, ndtri
 from nautilus._types import FloatArray
 from nautilus.geometry.mixture import LOG_2PI
 
+N_CELLS, SMOOTHING = 64, 3.0
+"""Cells of a circle, and the standard deviation in cells with which mass is smoothed over it."""
+
 
 @dataclass(frozen=True)
 class Coordinates:
@@ -62,14 +65,14 @@ def log_prior_density(space: FloatArray) -> FloatArray:
 def cut_periodic(points: FloatArray, weights: FloatArray, periodic: tuple[int, ...]) -> Coordinates:
     """Choose where to cut each periodic axis: in the middle of its widest gap in mass.
 
-    The gap is that of the weighted points smoothed over a circle of 64 cells.
+    The gap is that of the weighted points smoothed over a circle of cells.
     """
-    n_cells = 64
     cuts = np.full(points.shape[1], np.nan)
-    kernel = np.fft.rfft(np.exp(-0.5 * (np.minimum(np.arange(64), 64 - np.arange(64)) / 3.0) ** 2))
+    steps = np.minimum(np.arange(N_CELLS), N_CELLS - np.arange(N_CELLS))
+    kernel = np.fft.rfft(np.exp(-0.5 * (steps / SMOOTHING) ** 2))
     for axis in periodic:
-        cell = np.minimum((points[:, axis] * n_cells).astype(np.int64), n_cells - 1)
-        counts = np.bincount(cell, weights=weights, minlength=n_cells)
-        smooth = np.fft.irfft(np.fft.rfft(counts) * kernel, n_cells)
-        cuts[axis] = (int(np.argmin(smooth)) + 0.5) / n_cells
+        cell = np.minimum((points[:, axis] * N_CELLS).astype(np.int64), N_CELLS - 1)
+        counts = np.bincount(cell, weights=weights, minlength=N_CELLS)
+        smooth = np.fft.irfft(np.fft.rfft(counts) * kernel, N_CELLS)
+        cuts[axis] = (int(np.argmin(smooth)) + 0.5) / N_CELLS
     return Coordinates(cuts)

@@ -5,7 +5,7 @@ from contextlib import suppress
 import numpy as np
 from scipy.special import logsumexp
 
-from nautilus._types import FloatArray, IntArray
+from nautilus._types import FloatArray
 from nautilus.geometry.mixture import Mixture
 
 N_POLISH = 6
@@ -25,6 +25,13 @@ def moments(points: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatA
     mean = share @ points
     centred = points - mean
     return mean, (centred * share[:, None]).T @ centred
+
+
+def worth(weights: FloatArray) -> float:
+    """Return how many points of equal weight the weights are worth."""
+    relative = weights / max(float(weights.max()), np.finfo(float).tiny)
+    squares = float(relative @ relative)
+    return float(relative.sum() ** 2 / squares) if squares > 0 else 0.0
 
 
 def safe_cholesky(covariance: FloatArray) -> FloatArray:
@@ -80,100 +87,44 @@ def fit_mixture(
     Mixture
         Of normal densities.
     """
-    points, share = _thinned(points, weights, n_effective)
+    points, share = thinned(points, weights, n_effective)
     n_min = max(n_min, 2.0 * (points.shape[1] + 1))
-    penalty = _penalty(points.shape[1], n_effective)
-    mixture = _from_responsibilities(points, np.ones((len(points), 1)), share, n_effective)
+    price = component_price(points.shape[1], n_effective)
+    mixture = from_responsibilities(points, np.ones((len(points), 1)), share, n_effective)
     is_open = [True]
     while any(is_open) and mixture.n_components < n_max:
         k = max((k for k, it in enumerate(is_open) if it), key=lambda k: mixture.log_shares[k])
-        halves = _split(points, share, mixture, k, n_effective, n_min, penalty)
+        halves = _split(points, share, mixture, k, n_effective, n_min, price)
         if halves is None:
             is_open[k] = False
         else:
             mixture = _replace(mixture, k, halves)
             is_open = [*is_open[:k], *is_open[k + 1 :], True, True]
     if mixture.n_components > 1:
-        mixture = _polish(points, share, mixture, n_effective, N_POLISH)
-    return _prune(points, share, mixture, n_effective, n_min)
+        mixture = polish(points, share, mixture, n_effective, N_POLISH)
+    return prune(points, share, mixture, n_effective, n_min)
 
 
-def fit_clusters(
-    points: FloatArray,
-    weights: FloatArray,
-    n_effective: float,
-    rival: Mixture,
-    n_max: int,
-    rng: np.random.Generator,
-    n_min: float = 0.0,
-) -> Mixture:
-    """Fit many components at once; return them if they beat a rival, else the rival.
-
-    Cutting one component after the other finds no lattice of clusters, because no
-    single cut pays. Here components start at points that are drawn far from each
-    other (Arthur & Vassilvitskii 2007); those that starve are left out.
-
-    Parameters
-    ----------
-    points, weights, n_effective, n_max, n_min
-        As in `fit_mixture`.
-    rival
-        What the Bayesian information criterion of the new mixture must exceed.
-    rng
-        Chooses the starting points.
-    """
-    points, share = _thinned(points, weights, n_effective)
-    d = points.shape[1]
-    n_min = max(n_min, 2.0 * (d + 1))
-    n_start = int(min(n_max, n_effective / (2 * n_min)))
-    if n_start <= max(rival.n_components, 2):
-        return rival
-    mean, covariance = moments(points, share)
-    white = np.asarray((points - mean) @ np.linalg.inv(safe_cholesky(covariance)).T, np.float64)
-    nearest = _far_apart(white, share, n_start, rng)
-    trial = _from_responsibilities(points, np.eye(n_start)[nearest], share, n_effective)
-    trial = _polish(points, share, trial, n_effective, N_POLISH)
-    trial = _prune(points, share, trial, n_effective, n_min)
-    gain = _score(points, share, trial) - _score(points, share, rival)
-    more = trial.n_components - rival.n_components
-    return trial if gain > more * _penalty(d, n_effective) else rival
-
-
-def _far_apart(points: FloatArray, share: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
-    """Return for each point which of n centres, drawn far from each other, is nearest."""
-    nearest = np.zeros(len(points), np.int64)
-    distance = np.full(len(points), np.inf)
-    odds = share
-    for k in range(n):
-        centre = points[rng.choice(len(points), p=odds / odds.sum())]
-        new = np.einsum("ij,ij->i", points - centre, points - centre)
-        nearest[new < distance] = k
-        distance = np.minimum(new, distance)
-        odds = share * distance
-        if odds.sum() <= 0:
-            break
-    return nearest
-
-
-def _thinned(
+def thinned(
     points: FloatArray, weights: FloatArray, n_effective: float
 ) -> tuple[FloatArray, FloatArray]:
+    """Return no more points than a fit needs, with shares that sum to one."""
     points, weights = thin(points, weights, int(min(N_POINTS_MAX, 4 * n_effective + 100)))
     return points, weights / weights.sum()
 
 
-def _penalty(d: int, n_effective: float) -> float:
+def component_price(d: int, n_effective: float) -> float:
     """Return the price of a component in log-likelihood per point."""
     return 0.5 * (1 + d + d * (d + 1) / 2) * float(np.log(max(n_effective, 2.0))) / n_effective
 
 
-def _prune(
+def prune(
     points: FloatArray, share: FloatArray, mixture: Mixture, n_effective: float, n_min: float
 ) -> Mixture:
     """Leave out components with too few points, the smallest first."""
     while mixture.n_components > 1 and np.exp(mixture.log_shares.min()) * n_effective < n_min:
         mixture = _without(mixture, int(np.argmin(mixture.log_shares)))
-        mixture = _polish(points, share, mixture, n_effective, 2)
+        mixture = polish(points, share, mixture, n_effective, 2)
     return mixture
 
 
@@ -184,7 +135,7 @@ def _split(
     k: int,
     n_effective: float,
     n_min: float,
-    penalty: float,
+    price: float,
 ) -> Mixture | None:
     """Cut component k across its longest and its least normal axes.
 
@@ -204,17 +155,17 @@ def _split(
     best, best_score = None, -np.inf
     for along in coordinates.T:
         side = (along > _weighted_median(along, mass)).astype(float)
-        trial = _from_responsibilities(points, np.column_stack([1 - side, side]), mass, n_own)
-        trial = _polish(points, mass, trial, n_own, N_SPLIT)
-        score = _score(points, mass, trial)
+        trial = from_responsibilities(points, np.column_stack([1 - side, side]), mass, n_own)
+        trial = polish(points, mass, trial, n_own, N_SPLIT)
+        score = mean_log_density(points, mass, trial)
         if np.exp(trial.log_shares.min()) * n_own >= n_min and score > best_score:
             best, best_score = trial, score
     if best is None:
         return None
-    best = _polish(points, mass, best, n_own, N_SETTLE)
-    one = _from_responsibilities(points, np.ones((len(points), 1)), mass, n_own)
-    gain = _score(points, mass, best) - _score(points, mass, one)
-    is_worth = gain > penalty / total and np.exp(best.log_shares.min()) * n_own >= n_min
+    best = polish(points, mass, best, n_own, N_SETTLE)
+    one = from_responsibilities(points, np.ones((len(points), 1)), mass, n_own)
+    gain = mean_log_density(points, mass, best) - mean_log_density(points, mass, one)
+    is_worth = gain > price / total and np.exp(best.log_shares.min()) * n_own >= n_min
     return best if is_worth else None
 
 
@@ -265,21 +216,23 @@ def _replace(mixture: Mixture, k: int, halves: Mixture) -> Mixture:
     )
 
 
-def _polish(
+def polish(
     points: FloatArray, share: FloatArray, mixture: Mixture, n_effective: float, n_rounds: int
 ) -> Mixture:
+    """Refine a mixture by rounds of expectation maximisation."""
     for _ in range(n_rounds):
-        mixture = _from_responsibilities(
+        mixture = from_responsibilities(
             points, mixture.responsibilities(points), share, n_effective
         )
     return mixture
 
 
-def _score(points: FloatArray, share: FloatArray, mixture: Mixture) -> float:
+def mean_log_density(points: FloatArray, share: FloatArray, mixture: Mixture) -> float:
+    """Return the mean log density of weighted points."""
     return float(share @ mixture.log_density(points))
 
 
-def _from_responsibilities(
+def from_responsibilities(
     points: FloatArray, responsibilities: FloatArray, share: FloatArray, n_effective: float
 ) -> Mixture:
     """One maximisation step; few points borrow from the pooled covariance."""

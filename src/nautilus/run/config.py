@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from nautilus.proposal.build import BuildSettings
+from nautilus.proposal.settings import BuildSettings
 
 
 @dataclass(frozen=True)

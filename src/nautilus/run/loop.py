@@ -31,6 +31,10 @@ N_FINITE_MIN = 50
 N_CUBE_STAGES_MAX = 200
 N_RESTLESS_MAX = 8
 N_ROUNDS_MAX = 12
+UNSEEN_SHARE = 0.25
+"""The ladder ends where less than this share of f_live is expected above the cap: few points
+have been there, so that what is above it would be missed by the posterior's proposals as well."""
+
 N_DETOURS_MAX = 12
 """A ladder that is unfinished after so many rounds with the posterior as target is given up."""
 
@@ -173,7 +177,7 @@ def next_plan(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) 
 def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
     level = look_up(state, config)
     state = replace(state, f_remaining=level.f_remaining)
-    is_done = level.f_remaining < goal.f_live
+    is_done = level.f_remaining < UNSEEN_SHARE * goal.f_live
     if not is_done and state.n_detours >= N_DETOURS_MAX:
         state = _with_finding(state, "the ladder of contours stopped rising before its end")
         is_done = True

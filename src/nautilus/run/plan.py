@@ -6,8 +6,9 @@ import numpy as np
 
 from nautilus._types import FloatArray, IntArray, RunTasks
 from nautilus.emulator.emulator import Emulator
-from nautilus.proposal.build import BuildSettings, build_proposal
+from nautilus.proposal.build import build_proposal
 from nautilus.proposal.learned import LearnedProposal
+from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
 from nautilus.run.config import Config, Goal
 from nautilus.run.draw import draw_stage
@@ -17,24 +18,39 @@ from nautilus.run.mixture import history_log_density
 from nautilus.run.state import PendingStage, RunState, Stage
 
 CUBE_SHARE = 0.01
-OLD_SHARE = 0.2
-N_OLD = 4
-WIDE_SHARE = 0.02
-DEFENSIVE_SHARE = 0.05
-BOOSTED_SHARE = 0.05
-N_BOOSTED = 4
+"""Share of a stage of the ladder from the unit cube; half of it in later stages."""
+
+OLD_SHARE, N_OLD = 0.2, 4
+"""Share of the last few earlier contours in a stage of the ladder."""
+
+WIDE_SHARE, DEFENSIVE_SHARE = 0.02, 0.05
+"""Shares of all contours that were not boosted, and of the last of them, beside the posterior."""
+
+BOOSTED_SHARE, N_BOOSTED = 0.05, 4
+"""Share of a few boosted contours spread over the ladder, beside the posterior."""
+
 PREVIOUS_SHARE = 0.05
+"""Share of the previous imitation of the posterior beside the new one."""
+
 N_ALWAYS_TRAINED = 4
 """The first proposals have few points to learn from: each trains its own emulator."""
 
 N_REUSED = 1
 """How many further contours use an emulator that was trained for one."""
 
-DRAFT_UPDATES = 1500
-DRAFT_NORM_ERROR = 0.02
+LADDER_UPDATES = 1500
+"""Most updates of a network for a contour of the ladder."""
+
+NORM_ERROR_MAX, NORM_ERROR_SHARE = 0.003, 0.3
+"""Error of the norm of a proposal for the posterior: the smaller of the first and of this
+share of one over the root of the number of points drawn."""
 
 GOOD_EFFICIENCY = 0.9
 """A proposal is not refitted if the last stage drawn from it was this efficient."""
+
+
+EFFICIENCY_MIN, MARGIN = 0.02, 1.03
+"""A stage is sized as if its efficiency were at least this, and by this factor larger."""
 
 
 def plan_cube(state: RunState, config: Config, run_tasks: RunTasks) -> RunState:
@@ -54,7 +70,9 @@ def plan_contour(state: RunState, config: Config, level: Level, run_tasks: RunTa
     """Plan a step of the ladder: the likelihood capped at a contour is the target."""
     target = CappedTarget(level.log_level, level.log_boost)
     emulator = recent_emulator(state)
-    state = _with_proposal(state, config, target, draft(config.build), run_tasks, emulator)
+    state = _with_proposal(
+        state, config, target, ladder_settings(config.build), run_tasks, emulator
+    )
     last = len(state.proposals) - 1
     shares = np.zeros(last + 1)
     shares[0] = CUBE_SHARE
@@ -81,15 +99,13 @@ def recent_emulator(state: RunState) -> Emulator | None:
     return last.emulator if is_fit else None
 
 
-def draft(build: BuildSettings) -> BuildSettings:
+def ladder_settings(build: BuildSettings) -> BuildSettings:
     """Return cheaper settings for the many contours of the ladder, each used only once."""
     emulator = build.emulator
-    schedule = replace(
-        emulator.schedule, n_updates_max=min(DRAFT_UPDATES, emulator.schedule.n_updates_max)
-    )
+    n_updates = min(LADDER_UPDATES, emulator.schedule.n_updates_max)
+    schedule = replace(emulator.schedule, n_updates_max=n_updates)
     n_networks = (emulator.n_networks + 1) // 2
-    emulator = replace(emulator, n_networks=n_networks, schedule=schedule)
-    return replace(build, emulator=emulator, norm_error=max(DRAFT_NORM_ERROR, build.norm_error))
+    return replace(build, emulator=replace(emulator, n_networks=n_networks, schedule=schedule))
 
 
 def plan_posterior(
@@ -97,7 +113,7 @@ def plan_posterior(
 ) -> RunState:
     """Plan a stage with the posterior as target, safe-guarded by wider proposals."""
     if is_refit:
-        error = min(0.003, 0.3 / np.sqrt(max(n_points, 1)))
+        error = min(NORM_ERROR_MAX, NORM_ERROR_SHARE / np.sqrt(max(n_points, 1)))
         build = replace(config.build, norm_error=error)
         state = _with_proposal(state, config, CappedTarget(np.inf), build, run_tasks)
     last = len(state.proposals) - 1
@@ -152,8 +168,8 @@ def sampling_size(
     Stages double, so that what was learned is used soon, and the last one aims
     at the effective sample size that is still missing.
     """
-    missing = max(goal.n_eff - current.n_eff, 0.0) / max(efficiency, 0.02)
-    wanted = max(1.03 * missing, goal.n_shell - n_sampled, config.n_stage)
+    missing = max(goal.n_eff - current.n_eff, 0.0) / max(efficiency, EFFICIENCY_MIN)
+    wanted = max(MARGIN * missing, goal.n_shell - n_sampled, config.n_stage)
     return int(min(wanted, max(2 * config.n_stage, 2 * n_sampled), 4 * config.n_stage_max))
 
 

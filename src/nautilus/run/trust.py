@@ -8,15 +8,14 @@ from nautilus.run.estimate import estimate
 from nautilus.run.mixture import stage_log_densities
 from nautilus.run.state import DensityTable, Ledger, Phase, RunState
 
-MAX_SHARE = 0.005
+SHARE_MAX = 0.005
 """One point may carry this share of a stage's weight, or ten times the average of its
 effective points if that is more."""
 
 N_SIGMA = 4.0
 """Largest difference between a stage and the rest in units of its standard error."""
 
-
-MIN_N_EFF = 50.0
+N_EFF_MIN = 50.0
 """A stage worth fewer effective points cannot confirm anything."""
 
 
@@ -44,13 +43,13 @@ class StageView:
         return (
             is_tame(self.largest_share, n_eff)
             and abs(self.deviation) <= N_SIGMA
-            and n_eff >= MIN_N_EFF
+            and n_eff >= N_EFF_MIN
         )
 
 
 def is_tame(largest_share: float, n_eff: float) -> bool:
     """Tell whether no single point carries much of the weight."""
-    return largest_share <= max(MAX_SHARE, 10.0 / n_eff)
+    return largest_share <= max(SHARE_MAX, 10.0 / n_eff)
 
 
 def view_last_stage(state: RunState) -> StageView:

@@ -1,0 +1,184 @@
+"""The envelope of a proposal: a base that covers the target, and how draws from it are thinned."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import logsumexp
+
+from nautilus._types import FloatArray
+from nautilus.geometry.coordinates import log_prior_density
+from nautilus.geometry.fit import fit_mixture
+from nautilus.geometry.gaps import cover_gaps
+from nautilus.geometry.mixture import Mixture, combine, standard_normal
+from nautilus.proposal.learned import CHUNK, LearnedProposal, base_log_density
+from nautilus.proposal.seen import Seen
+from nautilus.proposal.settings import BuildSettings
+from nautilus.proposal.target import CappedTarget
+
+FIRST_WIDENING = 1.25
+"""The first base is wider, because it is fitted to few effective points."""
+
+TAIL_SHARE, TAIL_WIDENING, TAIL_DOF = 0.13, 1.5, 3.0
+"""A share of the base is wider, with heavy tails."""
+
+PRIOR_SHARE = 0.02
+"""Share of the prior in a base."""
+
+GAP_SHARE, GAP_WIDENING, GAP_DOF = 0.2, 1.25, 5.0
+"""Share and width of what surrounds points that the fitted mixture covers badly."""
+
+GAP_LEAST = 1e-3
+"""Points of less weight than this relative to the heaviest leave no gap."""
+
+REFITTED_SHARE = 0.7
+"""Share of a refitted base; the rest is the first one."""
+
+ACCEPT_LEAST = 1e-6
+"""Draws that are hardly ever accepted do not enter a refit."""
+
+SPLIT_BELOW = 0.25
+"""If a smaller share of its draws would be accepted, a base in two parts is tried."""
+
+SPLIT_GAIN = 0.1
+"""The base in two parts is taken if it lowers the logarithm of the ceiling by this."""
+
+DEFENSIVE_FACTORS = (1.0, 2.0, 4.0, 8.0, 14.0)
+"""The defensive share is one of these times the smallest one."""
+
+N_BISECTIONS = 60
+EXPONENT_MAX = 700.0
+
+
+def choose_base(
+    seen: Seen, target: CappedTarget, settings: BuildSettings, rng: np.random.Generator
+) -> tuple[Mixture, Mixture]:
+    """Return the mixture fitted to the target, and the base made of it.
+
+    If many draws from the base would be rejected, the inside of the contour and what lies
+    outside are also fitted each on its own: inside there are few points and they weigh most,
+    so that a common fit follows neither. The base that needs the lower ceiling is taken.
+    """
+    first = seen.fit(settings, settings.n_components_max, rng)
+    base = _cover(first, seen, settings)
+    log_ceiling = choose_ceiling(base, seen, settings)
+    log_mass = float(logsumexp(seen.log_tau - seen.log_g)) - np.log(len(seen.log_g))
+    inside = seen.log_l > target.log_level
+    if log_mass - log_ceiling > np.log(SPLIT_BELOW) or not 0 < inside.sum() < len(inside):
+        return first, base
+    parts = [seen.only(inside), seen.only(~inside)]
+    if min(part.n_effective for part in parts) < 2 * (seen.points.shape[1] + 1):
+        return first, base
+    share = float(seen.weights[inside].sum() / seen.weights.sum())
+    fits = [part.fit(settings, settings.n_components_max, rng) for part in parts]
+    split = combine(fits, [share, 1.0 - share])
+    other = _cover(split, seen, settings)
+    if choose_ceiling(other, seen, settings) < log_ceiling - SPLIT_GAIN:
+        return split, other
+    return first, base
+
+
+def _cover(fitted: Mixture, seen: Seen, settings: BuildSettings) -> Mixture:
+    return _with_gaps(fitted, seen, _widen(fitted, FIRST_WIDENING * settings.enlarge))
+
+
+def _with_gaps(first: Mixture, seen: Seen, base: Mixture) -> Mixture:
+    """Add components where the fitted mixture covers evaluated points badly."""
+    heavy = seen.weights > seen.weights.max() * GAP_LEAST
+    space = seen.space[heavy]
+    log_target = seen.log_tau[heavy] + log_prior_density(space)
+    gaps = cover_gaps(first, space, log_target, seen.weights[heavy])
+    if gaps is None:
+        return base
+    return combine([base, gaps.scaled(GAP_WIDENING, dof=GAP_DOF)], [1.0 - GAP_SHARE, GAP_SHARE])
+
+
+def _widen(core: Mixture, enlarge: float) -> Mixture:
+    """Add heavy tails and the prior to a fitted mixture."""
+    tails = core.scaled(TAIL_WIDENING * enlarge, dof=TAIL_DOF)
+    return combine(
+        [core.scaled(enlarge), tails, standard_normal(core.n_dim)],
+        [1.0 - TAIL_SHARE - PRIOR_SHARE, TAIL_SHARE, PRIOR_SHARE],
+    )
+
+
+def refit(
+    draft: LearnedProposal,
+    wide: Mixture,
+    space: FloatArray,
+    accept: FloatArray,
+    settings: BuildSettings,
+) -> LearnedProposal:
+    """Fit the base anew to what the emulator accepts; the first base stays as a safeguard."""
+    n_worth = float(accept.sum() ** 2 / (accept**2).sum())
+    keep = np.flatnonzero(accept > ACCEPT_LEAST)[:CHUNK]
+    refined = fit_mixture(space[keep], accept[keep], n_worth, settings.n_components_max)
+    base = combine(
+        [_widen(refined, settings.enlarge), wide], [REFITTED_SHARE, 1.0 - REFITTED_SHARE]
+    )
+    return replace(draft, base=base)
+
+
+def choose_ceiling(base: Mixture, seen: Seen, settings: BuildSettings) -> float:
+    """Return the smallest log c that cuts off no more than a share of the target.
+
+    Evaluated points decide, not the emulator: where it is wrong far from them,
+    the base limits the harm. At log c the share cut off is the sum of
+    ``share (1 - c / ratio)`` over the points whose ratio exceeds c.
+    """
+    heavy = seen.heavy
+    log_ratio = seen.log_tau[heavy] - base_log_density(base, seen.space[heavy])
+    order = np.argsort(-log_ratio, kind="stable")
+    log_ratio, share = log_ratio[order], seen.weights[heavy][order] / seen.weights[heavy].sum()
+    inverse = np.exp(np.minimum(log_ratio[0] - log_ratio, EXPONENT_MAX))
+    cut_off = np.cumsum(share) - np.cumsum(share * inverse) / inverse
+    k = int(np.searchsorted(cut_off, settings.clipped))
+    return float(log_ratio[min(k, len(order) - 1)])
+
+
+def ceiling_for(log_ratio: FloatArray, acceptance: float) -> float:
+    """Return the log c at which the mean of min(1, ratio / c) is the wanted acceptance."""
+    low, high = float(log_ratio.min()), float(log_ratio.max())
+    for _ in range(N_BISECTIONS):
+        middle = 0.5 * (low + high)
+        if np.exp(np.minimum(log_ratio - middle, 0.0)).mean() > acceptance:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def choose_floor(
+    draft: LearnedProposal, seen: Seen, acceptance: float, settings: BuildSettings
+) -> float:
+    """Return the smallest acceptance that a proposal should have anywhere.
+
+    The mean of target over proposal over the points of the target is one plus the relative
+    variance of importance weights. Evaluated points estimate it for several shares of
+    draws from the base alone; the share that makes it smallest is taken. A good emulator
+    gets the smallest share, one that rejects what is known to belong to the target a large one.
+
+    Parameters
+    ----------
+    draft
+        The proposal without a floor.
+    seen
+        Evaluated points.
+    acceptance
+        Mean acceptance of the draft's draws.
+    settings
+        Hold the smallest share.
+    """
+    chosen = seen.typical(CHUNK)
+    space = seen.space[chosen]
+    log_ratio = draft.log_ratio(seen.points[chosen], space)
+    thinned = np.exp(np.minimum(log_ratio - draft.log_ceiling, 0.0))
+    log_worth = seen.log_tau[chosen] - base_log_density(draft.base, space)
+    worth = np.exp(log_worth - log_worth.max())
+    share = settings.defensive * np.array(DEFENSIVE_FACTORS)
+    floors = share * acceptance / (1.0 - share + share * acceptance)
+    norms = floors + (1.0 - floors) * acceptance
+    spread = [
+        norm * float((worth / (floor + (1.0 - floor) * thinned)).mean())
+        for floor, norm in zip(floors, norms, strict=True)
+    ]
+    return float(floors[int(np.argmin(spread))])

@@ -1,0 +1,101 @@
+"""What the emulator of a proposal learns: which points, and on which scale."""
+
+import numpy as np
+
+from nautilus._streams import stream
+from nautilus._types import FloatArray, IntArray, RunTasks
+from nautilus.emulator.baseline import n_coefficients
+from nautilus.emulator.emulator import Emulator, TrainingSet, fit_emulator
+from nautilus.emulator.target import LearningScale
+from nautilus.geometry.coordinates import Coordinates
+from nautilus.geometry.mixture import Mixture
+from nautilus.proposal.learned import CHUNK
+from nautilus.proposal.seen import Seen
+from nautilus.proposal.settings import BuildSettings
+from nautilus.proposal.target import CappedTarget
+
+POINTS_PER_COEFFICIENT = 2
+"""Training points per coefficient of the experts, at least."""
+
+SPREADS = 3.0
+"""The learning scale of the posterior is linear over so many standard deviations of log L."""
+
+VOLUME_RATIO = 8.0
+"""The learning scale of a contour is linear up to the contour of so much smaller volume."""
+
+NEAR_WIDENING, NEAR_DOF, NEAR_QUANTILE = 1.8, 5.0, 0.002
+"""Points are near the base if they lie where a wider one has all but this share of its draws."""
+
+FAR_SHARE, N_FAR_MIN = 0.1, 300
+"""Share of the training points that lie elsewhere, as anchors, and at least how many."""
+
+TOP_SHARE = 0.25
+"""Share of the training points near the base that are the highest there."""
+
+
+def learn(
+    seen: Seen,
+    first: Mixture,
+    target: CappedTarget,
+    coordinates: Coordinates,
+    settings: BuildSettings,
+    address: tuple[int, int],
+    run_tasks: RunTasks,
+) -> Emulator:
+    """Choose training points and scale, then fit the emulator."""
+    chosen = _training_points(seen, first, settings.n_train_max, address)
+    scale = learning_scale(seen.log_l, seen.log_g, seen.weights, target.log_level)
+    n_experts = max(1, int(len(chosen) / (POINTS_PER_COEFFICIENT * n_coefficients(first.n_dim))))
+    gates = first if first.n_components <= n_experts else seen.grow(settings, n_experts)
+    data = TrainingSet(
+        seen.points[chosen], seen.space[chosen], seen.log_l[chosen], seen.weights[chosen]
+    )
+    return fit_emulator(data, coordinates, gates, scale, settings.emulator, address, run_tasks)
+
+
+def learning_scale(
+    log_l: FloatArray, log_g: FloatArray, weights: FloatArray, log_level: float
+) -> LearningScale:
+    """Return the scale on which differences of log L matter for a target.
+
+    Around a contour of volume V it is the rise of log L to the contour of volume
+    V / 8; for the posterior it is the spread of log L.
+    """
+    share = weights / weights.sum()
+    used = share > 0
+    capped = np.minimum(log_l[used], log_level)
+    mean = float(share[used] @ capped)
+    spread = float(np.sqrt(share[used] @ (capped - mean) ** 2))
+    width = SPREADS * spread + 1.0
+    if not np.isfinite(log_level):
+        return LearningScale(mean, width)
+    order = np.argsort(-log_l, kind="stable")
+    values = log_l[order]
+    log_volume = np.logaddexp.accumulate(-log_g[order])
+    at_level = log_volume[min(int(np.searchsorted(-values, -log_level)), len(values) - 1)]
+    inner = values[
+        min(int(np.searchsorted(log_volume, at_level - np.log(VOLUME_RATIO))), len(values) - 1)
+    ]
+    return LearningScale(log_level, max(width, float(inner - log_level)))
+
+
+def _training_points(seen: Seen, first: Mixture, n_max: int, address: tuple[int, int]) -> IntArray:
+    """Choose points where the base will have to know the target, and a few anchors.
+
+    If there are too many, the highest ones stay: they are rare where a target is
+    narrow, which is where an emulator is wrong first.
+    """
+    rng = stream(address[0], "choose", address[1])
+    wide = first.scaled(NEAR_WIDENING, dof=NEAR_DOF)
+    log_wide = wide.log_density(seen.space)
+    edge = np.quantile(wide.log_density(wide.draw(CHUNK, rng)), NEAR_QUANTILE)
+    near = np.flatnonzero(log_wide >= edge)
+    far = np.flatnonzero(log_wide < edge)
+    near = near[np.argsort(-seen.log_l[near], kind="stable")]
+    n_near = int((1.0 - FAR_SHARE) * n_max)
+    n_top = int(TOP_SHARE * n_near)
+    top, rest = near[:n_top], near[n_top:]
+    rng.shuffle(rest)
+    rng.shuffle(far)
+    n_far = max(int(FAR_SHARE * n_max), N_FAR_MIN)
+    return np.sort(np.concatenate([top, rest[: n_near - len(top)], far[:n_far]]))

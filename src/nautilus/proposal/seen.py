@@ -1,0 +1,96 @@
+"""All evaluated points as a proposal that is being built sees them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nautilus._types import BoolArray, FloatArray, IntArray
+from nautilus.geometry.cluster import fit_clusters
+from nautilus.geometry.fit import fit_mixture, worth
+from nautilus.geometry.mixture import Mixture
+from nautilus.proposal.settings import BuildSettings
+
+NEGLIGIBLE = 1e-9
+"""Points with less weight than this relative to the heaviest are not looked at."""
+
+N_BISECTIONS = 40
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All evaluated points as a proposal sees them.
+
+    Parameters
+    ----------
+    points, space
+        Unit cube and whole-space coordinates, shape (n, d) each.
+    log_l, log_g
+        Log-likelihood and log density of the whole history, shape (n,) each.
+    log_tau
+        Logarithm of the target, shape (n,).
+    weights
+        Mass of the target that each point stands for, the largest being one, shape (n,).
+    """
+
+    points: FloatArray
+    space: FloatArray
+    log_l: FloatArray
+    log_g: FloatArray
+    log_tau: FloatArray
+    weights: FloatArray
+
+    @property
+    def n_effective(self) -> float:
+        """Number of independent points from the target that the points are worth."""
+        return worth(self.weights)
+
+    @property
+    def heavy(self) -> BoolArray:
+        """Which points have weight enough to matter, shape (n,)."""
+        return np.asarray(self.weights > self.weights.max() * NEGLIGIBLE)
+
+    def only(self, chosen: BoolArray) -> "Seen":
+        """Return some of the points."""
+        return Seen(
+            self.points[chosen], self.space[chosen], self.log_l[chosen], self.log_g[chosen],
+            self.log_tau[chosen], self.weights[chosen],
+        )  # fmt: skip
+
+    def typical(self, n: int) -> IntArray:
+        """Return the indices of n points, chosen systematically by weight, in rising order."""
+        cumulative = np.cumsum(self.weights)
+        marks = (np.arange(n) + 0.5) / n * cumulative[-1]
+        return np.asarray(np.minimum(np.searchsorted(cumulative, marks), len(self.weights) - 1))
+
+    def fit(self, settings: BuildSettings, n_max: int, rng: np.random.Generator) -> Mixture:
+        """Return a mixture fitted to the target."""
+        return fit_clusters(
+            self.space[self.heavy], self.weights[self.heavy], self.n_effective,
+            self.grow(settings, n_max), n_max, rng, settings.n_points_min,
+        )  # fmt: skip
+
+    def grow(self, settings: BuildSettings, n_max: int) -> Mixture:
+        """Return a mixture fitted to the target by cutting alone."""
+        return fit_mixture(
+            self.space[self.heavy], self.weights[self.heavy], self.n_effective, n_max,
+            settings.n_points_min,
+        )  # fmt: skip
+
+
+def temper(log_weights: FloatArray, n_effective: float) -> FloatArray:
+    """Return weights, the largest being one, raised to a power that leaves enough effective points.
+
+    A mixture fitted to one heavy point would be that point. The power is one wherever
+    the weights are worth `n_effective` points or more.
+    """
+    relative = log_weights - log_weights.max()
+
+    low, high = 0.0, 1.0
+    if worth(np.exp(relative)) < n_effective:
+        for _ in range(N_BISECTIONS):
+            middle = 0.5 * (low + high)
+            low, high = (
+                (low, middle) if worth(np.exp(middle * relative)) < n_effective else (middle, high)
+            )
+        high = low
+    return np.asarray(np.exp(high * relative))

@@ -1,0 +1,161 @@
+"""The envelope of a proposal: its base, how draws are thinned, and what is never refused."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from nautilus.geometry.coordinates import Coordinates, log_prior_density
+from nautilus.geometry.mixture import combine, standard_normal
+from nautilus.proposal.envelope import ceiling_for, choose_base, choose_ceiling, choose_floor
+from nautilus.proposal.learned import LearnedProposal, base_log_density
+from nautilus.proposal.seen import Seen, temper
+from nautilus.proposal.settings import BuildSettings
+from nautilus.proposal.target import CappedTarget
+
+SETTINGS = BuildSettings()
+COORDINATES = Coordinates(np.full(2, np.nan))
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An emulator that is a formula, wrong by so much beyond a line."""
+
+    error: float = 0.0
+    line: float = np.inf
+
+    def log_likelihood(self, points, space):
+        return bell(points) - self.error * (points[:, 0] > self.line)
+
+
+def bell(points):
+    return -0.5 * (((points - 0.5) / 0.1) ** 2).sum(axis=1)
+
+
+def seen_by(log_likelihood, target, n=20_000):
+    points = np.random.default_rng(3).random((n, 2))
+    log_l = log_likelihood(points)
+    log_tau = target.log_value(log_l)
+    weights = np.exp(log_tau - log_tau.max())
+    return Seen(points, COORDINATES.to_space(points), log_l, np.zeros(n), log_tau, weights)
+
+
+class TestFloor:
+    TARGET = CappedTarget(np.inf)
+    ACCEPTANCE = 0.3
+
+    def share(self, emulator):
+        """Return the share of draws from the base alone, relative to the smallest one."""
+        seen = seen_by(bell, self.TARGET)
+        base = standard_normal(2)
+        proposal = LearnedProposal(COORDINATES, base, emulator, self.TARGET, 0.0, 0.0, 0.0, 0.0)
+        proposal = replace(proposal, log_ceiling=choose_ceiling(base, seen, SETTINGS))
+        floor = choose_floor(proposal, seen, self.ACCEPTANCE, SETTINGS)
+        assert 0 < floor < 1
+        mean = floor + (1 - floor) * self.ACCEPTANCE
+        return floor / mean / SETTINGS.defensive
+
+    def test_a_good_emulator_is_believed(self):
+        assert np.isclose(self.share(Formula()), 1.0)
+
+    def test_one_that_rejects_a_known_part_is_believed_less(self):
+        # A tenth of the target lies beyond the line.
+        shares = [self.share(Formula(error, 0.628)) for error in (0.5, 5.0, 500.0)]
+        assert np.isclose(shares[0], 1.0)
+        assert shares[1] > 3.0
+        assert shares[2] >= shares[1]
+
+    def test_one_that_rejects_nearly_all_is_hardly_used(self):
+        assert self.share(Formula(50.0, 0.45)) > 7.0
+
+
+def funnel(points):
+    """A neck whose width falls by a factor of thousands: few points see the end of it."""
+    log_width = -2.0 - 12.0 * (0.9 - points[:, 0])
+    return -0.5 * ((points[:, 1] - 0.5) / np.exp(log_width)) ** 2 - log_width
+
+
+def in_the_funnel(n, log_level):
+    """Points of which half lie deep in the neck, with their density."""
+    rng = np.random.default_rng(5)
+    low = np.where(rng.random(n) < 0.5, 0.0, 0.45)
+    x = low + 0.45 * rng.random(n)
+    width = np.exp(-2.0 - 12.0 * (0.9 - x))
+    y = 0.5 + width * rng.standard_normal(n)
+    inside = (y > 0) & (y < 1)
+    points = np.column_stack([x, y])[inside]
+    log_l = funnel(points)
+    deviation = (points[:, 1] - 0.5) / width[inside]
+    log_g = -0.5 * deviation**2 - np.log(width[inside])
+    target = CappedTarget(log_level, 0.0)
+    boost = np.log(np.exp(target.log_value(log_l) - log_g)[log_l <= log_level].sum())
+    boost -= np.log(np.exp(target.log_value(log_l) - log_g)[log_l > log_level].sum())
+    target = CappedTarget(log_level, float(boost))
+    log_tau = target.log_value(log_l)
+    weights = temper(log_tau - log_g, 6.0)
+    space = COORDINATES.to_space(points)
+    return Seen(points, space, log_l, log_g, log_tau, weights), target
+
+
+class TestBase:
+    def test_a_narrow_inside_gets_a_part_of_its_own(self, seed):
+        seen, target = in_the_funnel(2000, 6.0)
+        rng = np.random.default_rng(seed)
+        one = seen.fit(SETTINGS, SETTINGS.n_components_max, np.random.default_rng(seed))
+        fitted, base = choose_base(seen, target, SETTINGS, rng)
+        assert fitted.n_components > one.n_components
+        inside = seen.log_l > target.log_level
+        draws = COORDINATES.to_cube(base.draw(20_000, rng))
+        assert np.mean(funnel(draws) > target.log_level) > 0.15
+        assert np.isfinite(base_log_density(base, seen.space[inside])).all()
+
+    def test_a_plain_target_is_fitted_as_one(self, seed):
+        target = CappedTarget(-2.0, 0.0)
+        seen = seen_by(bell, target)
+        fitted, _ = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
+        one = seen.fit(SETTINGS, SETTINGS.n_components_max, np.random.default_rng(seed))
+        np.testing.assert_array_equal(fitted.means, one.means)
+
+    @pytest.mark.parametrize("log_level", [np.inf, 1e9, -1e9])
+    def test_an_empty_part_is_no_accident(self, log_level, seed):
+        target = CappedTarget(log_level, 0.0)
+        seen = seen_by(bell, target, 500)
+        fitted, base = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
+        assert fitted.n_components >= 1
+        assert np.isfinite(base.log_density(seen.space)).all()
+
+
+class TestCeiling:
+    def test_it_cuts_off_the_share_that_is_allowed(self):
+        seen = seen_by(bell, CappedTarget(np.inf))
+        base = combine([standard_normal(2).scaled(0.5)], [1.0])
+        log_ceiling = choose_ceiling(base, seen, SETTINGS)
+        ratio = seen.log_tau - base.log_density(seen.space) + log_prior_density(seen.space)
+        kept = np.exp(np.minimum(log_ceiling - ratio, 0.0))
+        cut = 1 - float(seen.weights @ kept / seen.weights.sum())
+        assert 0.5 * SETTINGS.clipped < cut <= 1.01 * SETTINGS.clipped
+
+    @pytest.mark.parametrize("acceptance", [0.03, 0.3, 0.9])
+    def test_the_ceiling_for_an_acceptance_gives_it(self, acceptance, seed):
+        log_ratio = 3.0 * np.random.default_rng(seed).standard_normal(5000)
+        log_ceiling = ceiling_for(log_ratio, acceptance)
+        found = np.exp(np.minimum(log_ratio - log_ceiling, 0.0)).mean()
+        assert np.isclose(found, acceptance, rtol=1e-6)
+
+
+class TestSeen:
+    def test_typical_points_follow_the_weights(self):
+        seen = seen_by(bell, CappedTarget(np.inf))
+        chosen = seen.typical(5000)
+        assert np.all(np.diff(chosen) >= 0)
+        share = seen.weights / seen.weights.sum()
+        counts = np.bincount(chosen, minlength=len(share))
+        assert np.all(np.abs(counts - 5000 * share) < 1.0 + 1e-9)
+
+    def test_a_part_keeps_what_belongs_together(self):
+        seen = seen_by(bell, CappedTarget(np.inf), 300)
+        part = seen.only(seen.points[:, 0] > 0.5)
+        assert np.all(part.points[:, 0] > 0.5)
+        np.testing.assert_array_equal(part.log_l, bell(part.points))
+        np.testing.assert_array_equal(part.space, COORDINATES.to_space(part.points))
+        np.testing.assert_array_equal(part.weights, np.exp(part.log_tau - seen.log_tau.max()))
