@@ -8,27 +8,20 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from nautilus._version import __version__
-from nautilus.errors import SettingsError
-from nautilus.evaluate.backends import as_pools
-from nautilus.evaluate.evaluator import Evaluator
-from nautilus.evaluate.likelihood import Likelihood
-from nautilus.evaluate.tasks import TaskRunner
-from nautilus.posterior import Posterior
-from nautilus.prior import Prior, as_prior_map
+from nautilus.model import make_likelihood, make_prior_map
+from nautilus.prior import Prior
+from nautilus.readout import Readout
 from nautilus.report import ProgressRecord, header_line, make_reporter
-from nautilus.result import PosteriorRequest, as_tuple, efficiency, make_posterior, warn_about
-from nautilus.run.estimate import Estimate
+from nautilus.result import PosteriorRequest, as_tuple, warn_about
 from nautilus.run.stop import StopReason
-from nautilus.session import Session
+from nautilus.session import new_session
 from nautilus.settings import (
     N_LIVE,
-    flag,
     make_config,
     make_goal,
-    named,
     number,
     periodic_axes,
-    several,
+    refuse_storage,
     whole,
 )
 
@@ -49,7 +42,7 @@ class RunOutcome:
         return self.reason.is_success
 
 
-class Sampler:
+class Sampler(Readout):
     """Draws the posterior and estimates the evidence of an expensive likelihood.
 
     Parameters
@@ -165,110 +158,25 @@ class Sampler:
         on_nan: Literal["raise", "-inf"] = "raise",
         threads_per_worker: int | None = 1,
     ) -> None:
-        if resume is not True and resume is not False:
-            raise SettingsError(f"resume is {resume!r}; give True or False.")
-        if filepath is not None:
-            raise SettingsError(
-                f"filepath is {filepath!r}, but this version keeps runs in memory only and would"
-                " not save anything. Leave filepath out."
-            )
-        is_vectorized = flag("vectorized", vectorized)
-        is_dict = None if pass_dict is None else flag("pass_dict", pass_dict)
-        n_threads = (
-            None
-            if threads_per_worker is None
-            else whole("threads_per_worker", threads_per_worker, 1)
-        )
-        n_call = 256 if n_batch is None else whole("n_batch", n_batch, 1)
-        self._prior = as_prior_map(
-            prior, n_dim=n_dim, args=several("prior_args", prior_args),
-            kwargs=named("prior_kwargs", prior_kwargs), pass_dict=is_dict,
-            vectorized=is_vectorized,
+        refuse_storage(filepath, resume)
+        prior_map = make_prior_map(
+            prior, n_dim, args=prior_args, kwargs=prior_kwargs, pass_dict=pass_dict,
+            vectorized=vectorized,
         )  # fmt: skip
-        self._config = make_config(
-            self._prior.n_dim, n_live=n_live, n_update=n_update, enlarge_per_dim=enlarge_per_dim,
+        described = make_likelihood(
+            likelihood, prior_map, args=likelihood_args, kwargs=likelihood_kwargs,
+            pass_dict=pass_dict, vectorized=vectorized, n_batch=n_batch, pad_batch=pad_batch,
+            blobs_dtype=blobs_dtype, on_error=on_error, on_nan=on_nan,
+        )  # fmt: skip
+        config = make_config(
+            prior_map.n_dim, n_live=n_live, n_update=n_update, enlarge_per_dim=enlarge_per_dim,
             n_points_min=n_points_min, split_threshold=split_threshold,
-            periodic=periodic_axes(periodic, self._prior.periodic, self._prior.n_dim),
-            n_networks=n_networks,
-            neural_network_kwargs=named("neural_network_kwargs", neural_network_kwargs),
+            periodic=periodic_axes(periodic, prior_map.periodic, prior_map.n_dim),
+            n_networks=n_networks, neural_network_kwargs=neural_network_kwargs,
             n_like_new_bound=n_like_new_bound, seed=seed,
-            n_batch=n_call if is_vectorized else 1,
+            n_batch=described.n_vectorized if described.vectorized else 1,
         )  # fmt: skip
-        self._likelihood = Likelihood(
-            likelihood, self._prior, is_dict, is_vectorized,
-            several("likelihood_args", likelihood_args),
-            named("likelihood_kwargs", likelihood_kwargs), blobs_dtype, n_call,
-            flag("pad_batch", pad_batch), on_error, on_nan=on_nan,
-        )  # fmt: skip
-        handles = as_pools(pool, n_threads)
-        self._evaluator = Evaluator(self._likelihood, handles[0], threads_per_worker=n_threads)
-        self._runner = TaskRunner(handles[1], threads_per_worker=1)
-        self._session = Session(self._config, self._evaluator, self._runner)
-        self.discard_exploration = False
-
-    @property
-    def discard_exploration(self) -> bool:
-        """Whether only the sampling phase counts; may be switched at any time."""
-        return self._discard_exploration
-
-    @discard_exploration.setter
-    def discard_exploration(self, value: bool) -> None:
-        self._discard_exploration = bool(value)
-
-    @property
-    def seed(self) -> int:
-        """Seed of all random numbers of this run."""
-        return self._config.seed
-
-    @property
-    def n_dim(self) -> int:
-        """Number of dimensions of the unit cube."""
-        return self._config.n_dim
-
-    @property
-    def log_z(self) -> float:
-        """Natural logarithm of the evidence; -inf before anything is known."""
-        return self._answer().log_z
-
-    @property
-    def log_z_err(self) -> float:
-        """Standard error of `log_z`; infinite before anything is known."""
-        return self._answer().log_z_err
-
-    @property
-    def n_eff(self) -> float:
-        """Effective sample size (sum w)^2 / sum w^2 of the points that count."""
-        return self._answer().n_eff
-
-    @property
-    def n_like(self) -> int:
-        """Points whose likelihood was evaluated."""
-        return self._session.state.n_like
-
-    @property
-    def eta(self) -> float:
-        """Effective sample size per likelihood call; of the sampling phase if only that counts."""
-        return efficiency(self._session.state, self._answer(), self.discard_exploration)
-
-    @property
-    def f_live(self) -> float:
-        """Share of the evidence above the cap of the last contour looked at, 0 to 1; see `run`."""
-        return self._session.state.f_remaining
-
-    @property
-    def result(self) -> Posterior:
-        """The result so far as one plain value.
-
-        Raises
-        ------
-        NoResultError
-            If no point has any weight yet.
-        """
-        session = self._session
-        return make_posterior(
-            session.state, session.estimate, self._prior, self.seed, self.discard_exploration,
-            session.stop_reason,
-        )  # fmt: skip
+        super().__init__(prior_map, new_session(config, described, pool, threads_per_worker))
 
     def run(
         self,
@@ -320,15 +228,14 @@ class Sampler:
         n_fewest = whole("n_shell", n_shell, 0)
         limit = number("timeout", timeout, 0.0)
         self.discard_exploration = discard_exploration
+        session = self._session
         reporter = make_reporter(verbose, callback=callback)
         with closing(reporter):
             if verbose:
-                reporter.note(
-                    header_line(__version__, self.n_dim, n_live=self._config.n_live, seed=self.seed)
-                )
-            reason = self._session.run(replace(goal, n_shell=n_fewest), limit, reporter)
+                n_live = session.config.n_live
+                reporter.note(header_line(__version__, self.n_dim, n_live=n_live, seed=self.seed))
+            reason = session.run(replace(goal, n_shell=n_fewest), limit, reporter)
         if np.isfinite(self.log_z):
-            session = self._session
             warn_about(session.state, session.estimate, self._prior, discard_exploration)
         return RunOutcome(reason)
 
@@ -381,14 +288,10 @@ class Sampler:
 
     def close(self) -> None:
         """End worker processes that belong to the sampler; pools that were given stay."""
-        self._evaluator.close()
-        self._runner.close()
+        self._session.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _answer(self) -> Estimate:
-        return self._session.estimate(self.discard_exploration)

@@ -9,15 +9,19 @@ from threadpoolctl import threadpool_limits
 
 from nautilus._streams import stream
 from nautilus._types import FloatArray
+from nautilus.evaluate.backends import as_pools
 from nautilus.evaluate.evaluator import Evaluated, Evaluator
+from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.tasks import TaskRunner
 from nautilus.report import Goal as ReportGoal
 from nautilus.report import ProgressRecord, Reporter, log_stop, with_forecast
+from nautilus.result import efficiency
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate
 from nautilus.run.loop import Step, answer, steps
 from nautilus.run.state import Ledger, new_state
 from nautilus.run.stop import StopReason
+from nautilus.settings import whole
 
 N_TEST = 8
 """Points of the prior on which the likelihood is tried before the run."""
@@ -48,10 +52,10 @@ class Session:
     """
 
     def __init__(self, config: Config, evaluator: Evaluator, runner: TaskRunner) -> None:
+        self.config = config
         self.state = new_state(config.n_dim)
         self.clock = Clock()
         self.stop_reason = ""
-        self._config = config
         self._evaluator = evaluator
         self._runner = runner
         self._is_tested = False
@@ -71,7 +75,7 @@ class Session:
             with threadpool_limits(1):
                 self._test_likelihood()
                 run = steps(
-                    self.state, self._config, goal, self._timed, self._runner.map,
+                    self.state, self.config, goal, self._timed, self._runner.map,
                     lambda: elapsed() >= timeout,
                 )  # fmt: skip
                 with closing(run):
@@ -86,10 +90,15 @@ class Session:
         log_stop(reason.value, self.state.findings)
         return reason
 
+    def close(self) -> None:
+        """End worker processes that belong to the run; pools that were given stay."""
+        self._evaluator.close()
+        self._runner.close()
+
     def _test_likelihood(self) -> None:
         if not self._is_tested:
-            rng = stream(self._config.seed, "test")
-            self._evaluator.self_test(rng.random((N_TEST, self._config.n_dim)))
+            rng = stream(self.config.seed, "test")
+            self._evaluator.self_test(rng.random((N_TEST, self.config.n_dim)))
             self._is_tested = True
 
     def _timed(self, points: FloatArray) -> Generator[Evaluated, None, None]:
@@ -114,7 +123,7 @@ class Session:
             log_z=current.log_z,
             log_z_err=current.log_z_err,
             f_remaining=state.f_remaining,
-            efficiency=current.n_eff / max(state.n_like, 1),
+            efficiency=efficiency(state, current, goal.discard_exploration),
             elapsed_seconds=self.clock.elapsed,
             likelihood_seconds=self.clock.likelihood,
             own_seconds=max(self.clock.elapsed - self.clock.likelihood, 0.0),
@@ -134,3 +143,37 @@ class Session:
             with threadpool_limits(1):
                 known[discard_exploration] = answer(self.state, discard_exploration)
         return known[discard_exploration]
+
+
+def new_session(
+    config: Config, likelihood: Likelihood, pool: object, threads_per_worker: int | None
+) -> Session:
+    """Return a run that has not begun.
+
+    Parameters
+    ----------
+    config
+        What decides the numbers.
+    likelihood
+        What is to be evaluated.
+    pool
+        One pool for calls and the sampler's own work, or a pair of them.
+    threads_per_worker
+        Numerical threads of one call, at least 1; None leaves the libraries' own settings.
+
+    Raises
+    ------
+    SettingsError
+        If the number of threads is none.
+    BackendError
+        If a pool is of no known kind, or there are more or less than two.
+    """
+    n_threads = (
+        None if threads_per_worker is None else whole("threads_per_worker", threads_per_worker, 1)
+    )
+    for_calls, for_own_work = as_pools(pool, n_threads)
+    return Session(
+        config,
+        Evaluator(likelihood, for_calls, threads_per_worker=n_threads),
+        TaskRunner(for_own_work, threads_per_worker=1),
+    )

@@ -62,6 +62,17 @@ def number(name: str, value: object, low: float, high: float = np.inf) -> float:
     return float(value)
 
 
+def refuse_storage(filepath: object, resume: object) -> None:
+    """Say that runs cannot be saved, rather than ignore that it was asked for."""
+    if resume is not True and resume is not False:
+        raise SettingsError(f"resume is {resume!r}; give True or False.")
+    if filepath is not None:
+        raise SettingsError(
+            f"filepath is {filepath!r}, but this version keeps runs in memory only and would"
+            " not save anything. Leave filepath out."
+        )
+
+
 def make_config(  # noqa: PLR0913 - one argument per public keyword
     n_dim: int,
     *,
@@ -72,7 +83,7 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
     split_threshold: object,
     periodic: tuple[int, ...],
     n_networks: object,
-    neural_network_kwargs: dict[str, Any],
+    neural_network_kwargs: Mapping[str, Any] | None,
     n_like_new_bound: object,
     seed: object,
     n_batch: int,
@@ -94,9 +105,9 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
             "split_threshold has no meaning here: components of the base are split where that"
             " describes the points better. Leave it out.",
             UnusedKeywordWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
-    emulator = _network_settings(neural_network_kwargs)
+    emulator = _network_settings(named("neural_network_kwargs", neural_network_kwargs))
     build = BuildSettings(
         emulator=replace(emulator, n_networks=whole("n_networks", n_networks, 0, 64)),
         periodic=periodic,
@@ -134,7 +145,7 @@ def _network_settings(given: dict[str, Any]) -> EmulatorSettings:
             f"neural_network_kwargs: {', '.join(sorted(given))} have no meaning here and are left"
             " out; hidden_layer_sizes, learning_rate_init, batch_size and max_iter have.",
             UnusedKeywordWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
     return replace(settings, schedule=schedule)
 

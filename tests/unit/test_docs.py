@@ -1,12 +1,15 @@
 """What the pages say is true: their code runs, their links lead somewhere."""
 
 import ast
+import functools
 import inspect
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 
 from nautilus import Sampler
 
@@ -16,7 +19,6 @@ BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```$(?:\n+```text\n(?P<output>.*?)^```$)?", re.DOTALL | re.MULTILINE
 )
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
-SMALL_N_EFF = 200  # what the runs of `small_runs` go for
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
 
 
@@ -63,11 +65,48 @@ def test_lines_that_are_not_reached_are_seen():
     assert sorted(reached) == [1, 2, 5]
 
 
+def assert_reached(sampler, goal):
+    """Judge by the weights alone, whatever the sampler says of itself."""
+    log_w = sampler.posterior()[1]
+    n_eff = np.exp(2 * logsumexp(log_w) - logsumexp(2 * log_w))
+    assert n_eff == pytest.approx(sampler.n_eff, rel=1e-6)
+    assert n_eff >= goal * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(("said", "goal"), [(100, 101), (101, 101), (101, 100)])
+def test_a_run_that_falls_short_is_seen(said, goal):
+    """Negative control of the test below."""
+    log_w = np.full(100, -np.log(100))
+    sampler = SimpleNamespace(n_eff=said, posterior=lambda: (None, log_w, None))
+    with pytest.raises(AssertionError, match="assert"):
+        assert_reached(sampler, goal)
+
+
+@pytest.fixture
+def judged(small_runs, monkeypatch):
+    """Judge every run when it ends by the effective sample size that it was asked for."""
+    run = Sampler.run
+    asked = []
+
+    @functools.wraps(run)
+    def run_and_judge(*args, **kwargs):
+        outcome = run(*args, **kwargs)
+        call = inspect.signature(run).bind(*args, **kwargs)
+        call.apply_defaults()
+        assert outcome
+        asked.append(call.arguments["n_eff"])
+        assert_reached(args[0], asked[-1])
+        return outcome
+
+    monkeypatch.setattr(Sampler, "run", run_and_judge)
+    return asked
+
+
 # A run as short as these is rightly not trusted; every other warning is an error.
 @pytest.mark.filterwarnings("ignore::nautilus.UntrustedResultWarning")
-@pytest.mark.usefixtures("small_runs", "corner")
+@pytest.mark.usefixtures("corner")
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
-def test_code_runs(page, tmp_path, monkeypatch, capsys):
+def test_code_runs(page, judged, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     reached = set()
     # Functions are sent to workers by value, as in a script.
@@ -80,15 +119,12 @@ def test_code_runs(page, tmp_path, monkeypatch, capsys):
         assert set(lines) <= reached
         if shown is not None:
             assert_alike(capsys.readouterr().out, shown)
-    samplers = [value for value in namespace.values() if isinstance(value, Sampler)]
-    for sampler in samplers:
-        sampler.close()
     if ".run(" in page.read_text(encoding="utf-8"):
-        assert any(sampler.n_like > 0 for sampler in samplers)
-    for sampler in samplers:
-        if sampler.n_like > 0:
-            assert sampler.n_eff >= SMALL_N_EFF
-            assert np.isfinite([sampler.log_z, sampler.log_z_err]).all()
+        # The least is the default that `small_runs` sets.
+        assert min(judged, default=0) >= 200
+    for sampler in (value for value in namespace.values() if isinstance(value, Sampler)):
+        sampler.close()
+        assert np.isfinite([sampler.log_z, sampler.log_z_err]).all() or sampler.n_like == 0
 
 
 def assert_alike(output, shown):

@@ -1,6 +1,7 @@
 """The façade: its keywords, its results, and runs that stop anywhere and go on."""
 
 import functools
+import inspect
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -175,6 +176,17 @@ class TestKeywords:
         with pytest.warns(UnusedKeywordWarning, match="alpha, solver have no meaning"):
             make(neural_network_kwargs={"solver": "adam", "alpha": 0.1})
         make(split_threshold=100, filepath=None, resume=False)
+
+    def test_warnings_point_at_the_line_that_makes_the_sampler(self):
+        unused = {"split_threshold": 50, "neural_network_kwargs": {"solver": "adam"}}
+        line = inspect.currentframe().f_lineno + 2
+        with pytest.warns(UnusedKeywordWarning) as caught:
+            Sampler(make_prior(), banana, **unused)
+        assert [(w.filename, w.lineno) for w in caught] == [(__file__, line)] * 2
+
+    def test_a_yes_that_is_none_is_refused_for_resume(self):
+        with pytest.raises(SettingsError, match="resume is 1; give True or False"):
+            make(resume=1)
 
     def test_a_likelihood_that_is_no_function_is_refused(self):
         with pytest.raises(SettingsError, match=r"likelihood is 3\.0.*give a function"):
@@ -504,6 +516,16 @@ class TestProgress:
             assert np.isclose(parts, record.elapsed_seconds)
             assert 0 <= record.f_remaining <= 1
 
+    @pytest.mark.parametrize("is_fresh", [False, True])
+    def test_records_count_the_calls_that_eta_counts(self, is_fresh):
+        records = []
+        sampler = make(n_networks=0)
+        sampler.run(f_live=0.2, n_eff=200, discard_exploration=is_fresh, callback=records.append)
+        assert 0 < records[-1].efficiency == sampler.eta
+        n_counted = len(sampler.posterior()[0])
+        assert (n_counted < sampler.n_like) == is_fresh
+        assert sampler.eta == pytest.approx(sampler.n_eff / n_counted)
+
     def test_a_run_is_silent_unless_asked(self, capsys):
         make().run(n_like_max=130)
         captured = capsys.readouterr()
@@ -616,7 +638,7 @@ class TestPriors:
         prior.add_parameter("phase", dist=(0, 2 * np.pi), periodic=True)
         prior.add_parameter("other", dist=(0, 1))
         sampler = make(lambda p: 0.0, prior=prior, periodic=[2])
-        assert sampler._config.build.periodic == (1, 2)
+        assert sampler._session.config.build.periodic == (1, 2)
 
 
 ENDS_WELL = {

@@ -1,15 +1,14 @@
 """A deliberately biased estimator: the statistical suite must find it wrong."""
 
-from typing import Any
-
 import numpy as np
 from scipy.special import logsumexp
 
 from nautilus.run.mixture import history_log_density
 from nautilus.run.state import Phase
+from nautilus.sampler import Sampler
 
 
-def whole_history(sampler: Any) -> tuple[float, float]:
+def whole_history(sampler: Sampler) -> tuple[float, float]:
     """Return log Z and its error with every point weighted by the mixture of all proposals.
 
     Proposals were fitted to the very points that they then weigh, and have too much density

@@ -1,0 +1,91 @@
+"""What can be read off a run at any moment."""
+
+from nautilus.posterior import Posterior
+from nautilus.prior import PriorMap
+from nautilus.result import efficiency, make_posterior
+from nautilus.run.estimate import Estimate
+from nautilus.session import Session
+
+
+class Readout:
+    """The answers that a run has so far; computed from its state whenever they are asked for.
+
+    Parameters
+    ----------
+    prior
+        Turns points of the unit cube into parameters.
+    session
+        The run.
+    """
+
+    def __init__(self, prior: PriorMap, session: Session) -> None:
+        self._prior = prior
+        self._session = session
+        self._discard_exploration = False
+
+    @property
+    def discard_exploration(self) -> bool:
+        """Whether only the sampling phase counts; may be switched at any time."""
+        return self._discard_exploration
+
+    @discard_exploration.setter
+    def discard_exploration(self, value: bool) -> None:
+        self._discard_exploration = bool(value)
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random numbers of this run."""
+        return self._session.config.seed
+
+    @property
+    def n_dim(self) -> int:
+        """Number of dimensions of the unit cube."""
+        return self._session.config.n_dim
+
+    @property
+    def log_z(self) -> float:
+        """Natural logarithm of the evidence; -inf before anything is known."""
+        return self._answer().log_z
+
+    @property
+    def log_z_err(self) -> float:
+        """Standard error of `log_z`; infinite before anything is known."""
+        return self._answer().log_z_err
+
+    @property
+    def n_eff(self) -> float:
+        """Effective sample size (sum w)^2 / sum w^2 of the points that count."""
+        return self._answer().n_eff
+
+    @property
+    def n_like(self) -> int:
+        """Points whose likelihood was evaluated."""
+        return self._session.state.n_like
+
+    @property
+    def eta(self) -> float:
+        """Effective sample size per likelihood call; of the sampling phase if only that counts."""
+        return efficiency(self._session.state, self._answer(), self.discard_exploration)
+
+    @property
+    def f_live(self) -> float:
+        """Share of the evidence above the cap of the last contour looked at, 0 to 1; see `run`."""
+        return self._session.state.f_remaining
+
+    @property
+    def result(self) -> Posterior:
+        """The result so far as one plain value.
+
+        Raises
+        ------
+        NoResultError
+            If no point has any weight yet.
+        """
+        session = self._session
+        return make_posterior(
+            session.state, session.estimate, self._prior, self.seed, self.discard_exploration,
+            session.stop_reason,
+        )  # fmt: skip
+
+    def _answer(self) -> Estimate:
+        return self._session.estimate(self.discard_exploration)
