@@ -195,7 +195,7 @@ class Sampler(Readout):
         ----------
         f_live
             The ladder of contours ends when the share of the evidence above the cap of the
-            next one, the integral of L less its value on the contour, is smaller.
+            next one, the integral of L less its value on the contour, is below a quarter of this.
         n_shell
             Fewest points of the sampling phase.
         n_eff
