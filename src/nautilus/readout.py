@@ -5,6 +5,7 @@ from nautilus.prior import PriorMap
 from nautilus.result import efficiency, make_posterior
 from nautilus.run.estimate import Estimate
 from nautilus.session import Session
+from nautilus.settings import flag
 
 
 class Readout:
@@ -30,7 +31,7 @@ class Readout:
 
     @discard_exploration.setter
     def discard_exploration(self, value: bool) -> None:
-        self._discard_exploration = bool(value)
+        self._discard_exploration = flag("discard_exploration", value)
 
     @property
     def seed(self) -> int:

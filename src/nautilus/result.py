@@ -20,9 +20,12 @@ EDGE_MASS = 0.05
 """Posterior mass within a thousandth of the prior's edge that is worth a warning."""
 
 UNFINISHED = "the run stopped before the sampling phase"
-TAIL_INDEX_MAX = 0.7
-DISAGREEMENT = 4.0
 
+TAIL_INDEX_MAX = 0.7
+"""Errors cannot be trusted beyond this tail index (Vehtari et al. 2024)."""
+
+DISAGREEMENT = 4.0
+"""Standard errors by which points kept and exploration discarded may differ."""
 
 Estimates = Callable[[bool], Estimate]
 """Gives the estimate with points kept (False) or with exploration discarded (True)."""
@@ -179,7 +182,11 @@ def _points(prior: PriorMap, unit: FloatArray, return_as_dict: bool | None) -> A
 
 
 def warn_about(
-    state: RunState, estimates: Estimates, prior: PriorMap, discard_exploration: bool
+    state: RunState,
+    estimates: Estimates,
+    prior: PriorMap,
+    periodic: tuple[int, ...],
+    discard_exploration: bool,
 ) -> None:
     """Warn of findings, and of posterior mass piled up at an edge of the prior.
 
@@ -189,6 +196,7 @@ def warn_about(
         if text != UNFINISHED:
             warnings.warn(text, UntrustedResultWarning, stacklevel=3)
     mass = edge_mass(state.ledger.points, estimates(discard_exploration).log_weights)
+    mass[list(periodic)] = 0.0  # a circle has no edge
     names = _free(prior).names or tuple(f"x_{i}" for i in range(mass.shape[0]))
     for axis, side in zip(*np.nonzero(mass > EDGE_MASS), strict=True):
         edge = ("lower", "upper")[side]

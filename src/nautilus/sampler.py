@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -22,7 +22,6 @@ from nautilus.settings import (
     number,
     periodic_axes,
     refuse_storage,
-    whole,
 )
 
 
@@ -224,19 +223,19 @@ class Sampler(Readout):
         KeyboardInterrupt
             On Ctrl-C; likewise.
         """
-        goal = make_goal(f_live, n_eff, n_like_max, discard_exploration)
-        n_fewest = whole("n_shell", n_shell, 0)
+        goal = make_goal(f_live, n_shell, n_eff, n_like_max, discard_exploration)
         limit = number("timeout", timeout, 0.0)
-        self.discard_exploration = discard_exploration
+        self.discard_exploration = goal.discard_exploration
         session = self._session
         reporter = make_reporter(verbose, callback=callback)
         with closing(reporter):
             if verbose:
                 n_live = session.config.n_live
                 reporter.note(header_line(__version__, self.n_dim, n_live=n_live, seed=self.seed))
-            reason = session.run(replace(goal, n_shell=n_fewest), limit, reporter)
+            reason = session.run(goal, limit, reporter)
         if np.isfinite(self.log_z):
-            warn_about(session.state, session.estimate, self._prior, discard_exploration)
+            periodic = session.config.build.periodic
+            warn_about(session.state, session.estimate, self._prior, periodic, discard_exploration)
         return RunOutcome(reason)
 
     def posterior(

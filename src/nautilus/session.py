@@ -13,8 +13,7 @@ from nautilus.evaluate.backends import as_pools
 from nautilus.evaluate.evaluator import Evaluated, Evaluator
 from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.tasks import TaskRunner
-from nautilus.report import Goal as ReportGoal
-from nautilus.report import ProgressRecord, Reporter, log_stop, with_forecast
+from nautilus.report import ForecastGoal, ProgressRecord, Reporter, log_stop, with_forecast
 from nautilus.result import efficiency
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate
@@ -129,7 +128,7 @@ class Session:
             own_seconds=max(self.clock.elapsed - self.clock.likelihood, 0.0),
             message=step.message,
         )
-        wanted = ReportGoal(goal.n_eff, goal.f_live, goal.n_like_max)
+        wanted = ForecastGoal(goal.n_eff, goal.f_unseen, goal.n_like_max)
         reporter.update(with_forecast(record, self._history, wanted))
         self._history = (*self._history[-HISTORY:], record)
 

@@ -161,7 +161,11 @@ def periodic_axes(
 
 
 def make_goal(
-    f_live: object, n_eff: object, n_like_max: object, discard_exploration: object
+    f_live: object,
+    n_shell: object,
+    n_eff: object,
+    n_like_max: object,
+    discard_exploration: object,
 ) -> Goal:
     """Return what ends a run.
 
@@ -173,6 +177,7 @@ def make_goal(
     return Goal(
         number("f_live", f_live, 1e-12, 1.0),
         number("n_eff", n_eff, 0.0),
-        bool(discard_exploration),
+        flag("discard_exploration", discard_exploration),
         number("n_like_max", n_like_max, 0.0),
+        whole("n_shell", n_shell, 0),
     )

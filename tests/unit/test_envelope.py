@@ -101,7 +101,7 @@ class TestBase:
     def test_a_narrow_inside_gets_a_part_of_its_own(self, seed):
         seen, target = in_the_funnel(2000, 6.0)
         rng = np.random.default_rng(seed)
-        one = seen.fit(SETTINGS, SETTINGS.n_components_max, np.random.default_rng(seed))
+        one = seen.fit(SETTINGS, np.random.default_rng(seed))
         fitted, base = choose_base(seen, target, SETTINGS, rng)
         assert fitted.n_components > one.n_components
         inside = seen.log_l > target.log_level
@@ -113,7 +113,7 @@ class TestBase:
         target = CappedTarget(-2.0, 0.0)
         seen = seen_by(bell, target)
         fitted, _ = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
-        one = seen.fit(SETTINGS, SETTINGS.n_components_max, np.random.default_rng(seed))
+        one = seen.fit(SETTINGS, np.random.default_rng(seed))
         np.testing.assert_array_equal(fitted.means, one.means)
 
     @pytest.mark.parametrize("log_level", [np.inf, 1e9, -1e9])
@@ -133,7 +133,17 @@ class TestCeiling:
         ratio = seen.log_tau - base.log_density(seen.space) + log_prior_density(seen.space)
         kept = np.exp(np.minimum(log_ceiling - ratio, 0.0))
         cut = 1 - float(seen.weights @ kept / seen.weights.sum())
-        assert 0.5 * SETTINGS.clipped < cut <= 1.01 * SETTINGS.clipped
+        assert np.isclose(cut, SETTINGS.clipped)
+
+    def test_nor_more_where_one_point_dominates(self):
+        seen = seen_by(bell, CappedTarget(np.inf), 300)
+        log_tau = np.where(np.arange(300) == 5, 20.0, seen.log_tau)
+        seen = replace(seen, log_tau=log_tau, weights=np.exp(log_tau - 20.0))
+        base = standard_normal(2)
+        log_ceiling = choose_ceiling(base, seen, SETTINGS)
+        kept = np.exp(np.minimum(log_ceiling - log_tau + base_log_density(base, seen.space), 0.0))
+        cut = 1 - float(seen.weights @ kept / seen.weights.sum())
+        assert np.isclose(cut, SETTINGS.clipped)
 
     @pytest.mark.parametrize("acceptance", [0.03, 0.3, 0.9])
     def test_the_ceiling_for_an_acceptance_gives_it(self, acceptance, seed):

@@ -141,18 +141,26 @@ class TestLadderSettings:
 
 class TestRecentEmulator:
     def test_nothing_was_trained_for_the_cube(self):
-        assert recent_emulator(new_state(2)) is None
+        assert recent_emulator(new_state(2), -1.0) is None
 
     def test_the_first_ones_train_their_own_and_then_every_second_one(self, learned):
         state, trained_for = new_state(2), []
         for number in range(1, 11):
-            emulator = recent_emulator(state)
+            emulator = recent_emulator(state, learned.emulator.ceiling - 5.0)
             if emulator is None:
                 emulator = replace(learned.emulator, number=number)
             trained_for.append(emulator.number)
             proposals = (*state.proposals, replace(learned, emulator=emulator))
             state = replace(state, proposals=proposals)
         assert trained_for == [1, 2, 3, 4, 4, 6, 6, 8, 8, 10]
+
+    def test_none_serves_a_contour_above_all_that_it_can_predict(self, learned):
+        emulator = replace(learned.emulator, number=5)
+        state = new_state(2)
+        proposals = (*state.proposals, *[replace(learned, emulator=emulator)] * 5)
+        state = replace(state, proposals=proposals)
+        assert recent_emulator(state, emulator.ceiling - 1.1) is emulator
+        assert recent_emulator(state, emulator.ceiling - 0.9) is None
 
 
 N_GRID = 2000

@@ -16,7 +16,7 @@ from nautilus.errors import SettingsError
 from nautilus.report import (
     CallbackReporter,
     Combined,
-    Goal,
+    ForecastGoal,
     LiveLine,
     LogReporter,
     NotebookLine,
@@ -619,7 +619,7 @@ class TestLog:
 
 
 class TestForecast:
-    goal = Goal(n_eff=10_000, f_live=0.01)
+    goal = ForecastGoal(n_eff=10_000, f_unseen=0.01)
 
     def history(self, phase, points, start=0.0):
         return [
@@ -683,7 +683,7 @@ class TestForecast:
 
     def test_the_limit_of_calls_bounds_it(self):
         history = self.history("sampling", [(1000, 100, 0), (2000, 200, 0)])
-        bounded = Goal(n_eff=10_000, f_live=0.01, n_like_max=2500)
+        bounded = ForecastGoal(n_eff=10_000, f_unseen=0.01, n_like_max=2500)
         assert forecast(history, bounded).n_like == 500
         assert forecast(history, dataclasses.replace(bounded, n_like_max=1500)).n_like == 0
 
@@ -698,8 +698,8 @@ class TestForecast:
         "wrong",
         [
             {"n_eff": -1},
-            {"f_live": 0},
-            {"f_live": 1.5},
+            {"f_unseen": 0},
+            {"f_unseen": 1.5},
             {"n_like_max": -1},
             {"efficiency": 0},
             {"efficiency": math.nan},
@@ -708,4 +708,4 @@ class TestForecast:
     def test_goals_have_ranges(self, wrong):
         (name,) = wrong
         with pytest.raises(SettingsError, match=f"{name} is"):
-            Goal(**{"n_eff": 100, "f_live": 0.01, **wrong})
+            ForecastGoal(**{"n_eff": 100, "f_unseen": 0.01, **wrong})

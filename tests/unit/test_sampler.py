@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -555,6 +556,28 @@ class TestOutcomes:
         sampler = make(lambda p: -3000 * (p["a"] + 3), n_networks=0)
         with pytest.warns(EdgeMassWarning, match="lower edge of the prior of a;"):
             sampler.run(f_live=0.2, n_eff=200)
+
+    def test_a_circle_has_no_edge(self):
+        sampler = make(
+            lambda p: 3000 * np.cos(2 * np.pi * (p["a"] + 3) / 6), n_networks=0, periodic=[0]
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", EdgeMassWarning)
+            assert sampler.run(f_live=0.2, n_eff=200)
+        assert np.abs(sampler.posterior()[0][:, 0]).max() > 2.999
+
+    @pytest.mark.parametrize("zero", [-np.inf, -1.7e308, -1e300, -1e100, -1e30])
+    def test_any_very_negative_number_may_stand_for_zero(self, zero):
+        sampler = make(lambda p: -8 * p["a"] ** 2 if abs(p["a"]) < 1 else zero, n_networks=0)
+        assert sampler.run(f_live=0.2, n_eff=300)
+        exact = np.log(0.25 * np.sqrt(2 * np.pi) / 6)  # all but 6e-5 of it
+        assert abs(sampler.log_z - exact) < 5 * sampler.log_z_err
+
+    def test_small_stages_are_no_surprise(self):
+        sampler = make(n_networks=0, n_live=50, n_update=50, n_like_new_bound=50)
+        assert sampler.run(n_eff=500).reason is StopReason.GOAL
+        assert sampler._session.state.n_restless == 0
+        assert not sampler.result.findings
 
     def test_a_likelihood_of_zero_is_a_reason(self):
         sampler = make(

@@ -17,6 +17,18 @@ from nautilus.geometry.mixture import Mixture
 HELD_OUT = 0.15
 """Share of the training points on which the baseline is judged."""
 
+HEADROOM = 1.0
+"""Predictions of log L end this far above the highest training point."""
+
+WEIGHT_LEAST = 1e-12
+"""Relative weight with which every point helps to place the axes of an expert."""
+
+UNEXPLAINED_MAX = 0.5
+"""A baseline is kept if it leaves less than this share of the variance."""
+
+VALIDATION = 0.1
+"""Share of the training points on which a network's training is judged."""
+
 RANGE = 100.0
 """The baseline is fitted to log L down to so many widths of the scale below its reference."""
 
@@ -131,9 +143,6 @@ class EmulatorSettings:
         Networks are left out if the baseline's error of log L is below this.
     caution
         See `Emulator`.
-    focus
-        Power of the learning scale's slope by which errors are weighed: larger values
-        learn better near the reference and worse far from it.
     """
 
     n_networks: int = 4
@@ -141,7 +150,6 @@ class EmulatorSettings:
     schedule: Schedule = field(default_factory=Schedule)
     accuracy: float = 0.03
     caution: float = 0.5
-    focus: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -192,7 +200,7 @@ def fit_emulator(
     run_tasks
         Trains networks elsewhere if it wants to.
     """
-    is_held_out = stream(address[0], "hold", address[1]).random(len(data.points)) < HELD_OUT
+    is_held_out = _choose(len(data.points), HELD_OUT, stream(address[0], "hold", address[1]))
     learned = scale.compress(data.log_l)
     centre, covariance = moments(coordinates.rotate(data.points), data.target_weights)
     frame = Emulator(
@@ -205,13 +213,13 @@ def fit_emulator(
         whitening=np.asarray(np.linalg.inv(safe_cholesky(covariance)), dtype=np.float64),
         networks=(),
         amplitude=1.0,
-        ceiling=float(data.log_l.max()) + 1.0,
+        ceiling=float(data.log_l.max()) + HEADROOM,
         error=np.inf,
         caution=settings.caution,
     )
     frame = _with_baseline(frame, data, is_held_out)
     start, inputs = _prepare(frame, coordinates.rotate(data.points), data.space)
-    importance = scale.slope(data.log_l) ** settings.focus
+    importance = scale.slope(data.log_l)
     left = (learned - start)[is_held_out]
     near = importance[is_held_out] ** 2
     error = float(np.sqrt(np.sum(near * left**2) / near.sum())) * scale.width
@@ -245,15 +253,22 @@ def _with_baseline(frame: Emulator, data: TrainingSet, is_held_out: BoolArray) -
         used.log_l,
         scale.slope(used.log_l) ** 2,
         responsibilities,
-        np.maximum(used.target_weights, data.target_weights.max() * 1e-12),
+        np.maximum(used.target_weights, data.target_weights.max() * WEIGHT_LEAST),
     )
     trial = replace(frame, baseline=baseline)
     test = data.select(is_held_out)
     start, _ = _prepare(trial, frame.coordinates.rotate(test.points), test.space)
     learned, weight = scale.compress(test.log_l), scale.slope(test.log_l)
     spread = learned - np.average(learned, weights=weight)
-    is_better = np.sum(weight * (learned - start) ** 2) < 0.5 * np.sum(weight * spread**2)
-    return trial if is_better else frame
+    left, whole = np.sum(weight * (learned - start) ** 2), np.sum(weight * spread**2)
+    return trial if left < UNEXPLAINED_MAX * whole else frame
+
+
+def _choose(n: int, share: float, rng: np.random.Generator) -> BoolArray:
+    """Choose a share of n things, at least one of them."""
+    chosen = np.zeros(n, dtype=bool)
+    chosen[rng.permutation(n)[: max(1, round(share * n))]] = True
+    return chosen
 
 
 def train_member(
@@ -266,7 +281,7 @@ def train_member(
 ) -> tuple[Network, float]:
     """Train one member of the ensemble on its own split of the points."""
     rng = stream(address[0], "train", *address[1:])
-    kept = rng.random(len(inputs)) >= 0.1
+    kept = ~_choose(len(inputs), VALIDATION, rng)
     network = new_network((inputs.shape[1], *hidden_layers), rng)
     return train(
         network,

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 Single = NDArray[np.float32]
 
+OUTPUT_SCALE = 0.1
+"""The last layer starts this much smaller: an untrained network corrects little."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -47,7 +50,7 @@ def new_network(sizes: tuple[int, ...], rng: np.random.Generator) -> Network:
     layers = (*sizes, 1)
     weights = []
     for n_in, n_out in pairwise(layers):
-        scale = np.sqrt(1.0 / n_in) if n_out > 1 else 0.1 * np.sqrt(1.0 / n_in)
+        scale = np.sqrt(1.0 / n_in) if n_out > 1 else OUTPUT_SCALE * np.sqrt(1.0 / n_in)
         weights.append((scale * rng.standard_normal((n_in, n_out))).astype(np.float32))
     biases = tuple(np.zeros(n_out, np.float32) for n_out in layers[1:])
     return Network(tuple(weights), biases)

@@ -7,6 +7,7 @@ from nautilus.geometry.fit import (
     N_POLISH,
     component_price,
     from_responsibilities,
+    least_points,
     mean_log_density,
     moments,
     polish,
@@ -43,7 +44,7 @@ def fit_clusters(
     """
     points, share = thinned(points, weights, n_effective)
     d = points.shape[1]
-    n_min = max(n_min, 2.0 * (d + 1))
+    n_min = max(n_min, least_points(d))
     n_start = int(min(n_max, n_effective / (2 * n_min)))
     if n_start <= max(rival.n_components, 2):
         return rival

@@ -5,13 +5,24 @@ from contextlib import suppress
 import numpy as np
 from scipy.special import logsumexp
 
-from nautilus._types import FloatArray
+from nautilus._types import FloatArray, IntArray
 from nautilus.geometry.mixture import Mixture
 
-N_POLISH = 6
-N_SPLIT = 2
-N_SETTLE = 5
-N_POINTS_MAX = 1500
+N_POLISH, N_SPLIT, N_SETTLE = 6, 2, 5
+"""Rounds of refinement: of all components, of a trial cut, and of the cut that is best."""
+
+N_POINTS_MAX, POINTS_PER_EFFECTIVE, N_POINTS_MORE = 1500, 4, 100
+"""A fit uses at most so many points; at most a multiple of what they are worth, and some more."""
+
+MASS_LEAST = 1e-4
+"""Points that belong to a component by less than this, relative to the most, are not cut."""
+
+BORROWED = 0.1
+"""A covariance borrows from the pooled one as if by this share of the points that determine it."""
+
+LENGTH_MAX = 1e30
+"""Whitened lengths beyond this would overflow in fourth powers."""
+
 RELATIVE_FLOOR = 1e-12
 """Smallest eigenvalue of a covariance relative to its largest, against rounding."""
 
@@ -48,14 +59,23 @@ def safe_cholesky(covariance: FloatArray) -> FloatArray:
     return np.asarray(scale[:, None] * factor)
 
 
+def systematic(weights: FloatArray, n: int) -> IntArray:
+    """Return the indices of n points, chosen systematically by weight, in rising order."""
+    cumulative = np.cumsum(weights)
+    marks = (np.arange(n) + 0.5) / n * cumulative[-1]
+    return np.asarray(np.minimum(np.searchsorted(cumulative, marks), len(weights) - 1))
+
+
+def least_points(n_dim: int) -> int:
+    """Return how many effective points a component needs at least."""
+    return 2 * (n_dim + 1)
+
+
 def thin(points: FloatArray, weights: FloatArray, n_max: int) -> tuple[FloatArray, FloatArray]:
     """Return at most n_max points, chosen systematically by weight, with their counts."""
     if len(points) <= n_max:
         return points, weights
-    cumulative = np.cumsum(weights)
-    marks = (np.arange(n_max) + 0.5) / n_max * cumulative[-1]
-    chosen, counts = np.unique(np.searchsorted(cumulative, marks), return_counts=True)
-    chosen = np.minimum(chosen, len(points) - 1)
+    chosen, counts = np.unique(systematic(weights, n_max), return_counts=True)
     return points[chosen], counts.astype(float)
 
 
@@ -88,7 +108,7 @@ def fit_mixture(
         Of normal densities.
     """
     points, share = thinned(points, weights, n_effective)
-    n_min = max(n_min, 2.0 * (points.shape[1] + 1))
+    n_min = max(n_min, least_points(points.shape[1]))
     price = component_price(points.shape[1], n_effective)
     mixture = from_responsibilities(points, np.ones((len(points), 1)), share, n_effective)
     is_open = [True]
@@ -109,8 +129,12 @@ def thinned(
     points: FloatArray, weights: FloatArray, n_effective: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return no more points than a fit needs, with shares that sum to one."""
-    points, weights = thin(points, weights, int(min(N_POINTS_MAX, 4 * n_effective + 100)))
+    points, weights = thin(points, weights, _n_points(n_effective))
     return points, weights / weights.sum()
+
+
+def _n_points(n_effective: float) -> int:
+    return int(min(N_POINTS_MAX, POINTS_PER_EFFECTIVE * n_effective + N_POINTS_MORE))
 
 
 def component_price(d: int, n_effective: float) -> float:
@@ -145,12 +169,12 @@ def _split(
     total = float(mass.sum())
     if total * n_effective < 2 * n_min:
         return None
-    mine = mass > mass.max() * 1e-4
+    mine = mass > mass.max() * MASS_LEAST
     points, mass = points[mine], mass[mine] / mass[mine].sum()
     n_own = n_effective * total
     white = np.linalg.solve(mixture.cholesky[k], (points - mixture.means[k]).T).T
     # Where points coincide lengths can be huge; their fourth powers must stay finite.
-    coordinates = _interesting_axes(np.clip(np.nan_to_num(white), -1e30, 1e30), mass)
+    coordinates = _interesting_axes(np.clip(np.nan_to_num(white), -LENGTH_MAX, LENGTH_MAX), mass)
     coordinates = np.column_stack([coordinates, points @ _longest_axis(mixture.cholesky[k])])
     best, best_score = None, -np.inf
     for along in coordinates.T:
@@ -247,7 +271,7 @@ def from_responsibilities(
         centred = points - means[k]
         covariances[k] = (centred * parts[:, k, None]).T @ centred
     pooled = np.einsum("k,kij->ij", totals / totals.sum(), covariances)
-    borrowed = 0.1 * (d + 1)
+    borrowed = BORROWED * (d + 1)
     own = (totals / totals.sum()) * n_effective
     blend = own / (own + borrowed)
     covariances = blend[:, None, None] * covariances + (1 - blend)[:, None, None] * pooled

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nautilus._types import FloatArray, IntArray
-from nautilus.geometry.fit import moments, safe_cholesky
+from nautilus._types import FloatArray
+from nautilus.geometry.fit import least_points, moments, safe_cholesky, systematic
 from nautilus.geometry.mixture import Mixture
 
 TOLERANCE = 3.0
@@ -11,6 +11,15 @@ TOLERANCE = 3.0
 
 NARROWEST = 1e-8
 """Smallest variance relative to that of the nearest component: no component is a point."""
+
+MISSING_MIN = 1e-4
+"""Share of the mass that must be covered badly before components are added."""
+
+ROUNDNESS = 0.02
+"""Share of its mean variance that the shape of a component gets on every axis."""
+
+NEIGHBOURS = 3
+"""Neighbours that shape a component, per dimension and one more."""
 
 DEPTH = 3.0
 """Neighbours whose log target is lower by more than this say nothing about the shape."""
@@ -49,20 +58,13 @@ def cover_gaps(
     middle = order[np.searchsorted(np.cumsum(weights[order]), 0.5 * weights.sum())]
     limit = log_ratio[middle] + np.log(TOLERANCE)
     missing = weights * np.maximum(-np.expm1(np.minimum(limit - log_ratio, 0.0)), 0.0)
-    if missing.sum() < 1e-4 * weights.sum():
+    if missing.sum() < MISSING_MIN * weights.sum():
         return None
-    chosen = _spread(points, missing, n_max)
+    chosen = np.unique(systematic(missing, n_max))
     shapes = [_local_covariance(mixture, points, log_target, int(i)) for i in chosen]
     factors = np.stack([safe_cholesky(shape) for shape in shapes])
     n = len(chosen)
     return Mixture(np.full(n, -np.log(n)), points[chosen], factors, np.full(n, np.inf))
-
-
-def _spread(points: FloatArray, missing: FloatArray, n_max: int) -> IntArray:
-    """Choose points systematically by what is missing."""
-    cumulative = np.cumsum(missing)
-    marks = (np.arange(n_max) + 0.5) / n_max * cumulative[-1]
-    return np.unique(np.minimum(np.searchsorted(cumulative, marks), len(points) - 1))
 
 
 def _local_covariance(
@@ -73,15 +75,15 @@ def _local_covariance(
     nearest = int(np.argmax(mixture.component_log_density(points[i : i + 1])[0]))
     cholesky = mixture.cholesky[nearest]
     similar = np.flatnonzero(log_target > log_target[i] - DEPTH)
-    if len(similar) < 2 * (d + 1):  # a point far above all others has no peers: take all
+    if len(similar) < least_points(d):  # a point far above all others has no peers: take all
         similar = np.arange(len(points))
     white = np.linalg.solve(cholesky, (points[similar] - points[i]).T)
     distance = np.einsum("ij,ij->j", white, white)
-    k = min(3 * (d + 1), len(similar))
+    k = min(NEIGHBOURS * (d + 1), len(similar))
     neighbours = np.argpartition(distance, k - 1)[:k]
     centred = white[:, neighbours].T
     _, covariance = moments(centred, np.ones(k))
     offset = centred.mean(axis=0)
     local = covariance + np.outer(offset, offset)
-    local += max(0.02 * float(np.trace(local)) / d, NARROWEST) * np.eye(d)
+    local += max(ROUNDNESS * float(np.trace(local)) / d, NARROWEST) * np.eye(d)
     return np.asarray(cholesky @ local @ cholesky.T)

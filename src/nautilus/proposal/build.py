@@ -8,6 +8,7 @@ from nautilus._streams import stream
 from nautilus._types import FloatArray, RunTasks
 from nautilus.emulator.emulator import Emulator
 from nautilus.geometry.coordinates import cut_periodic
+from nautilus.geometry.fit import least_points
 from nautilus.proposal.envelope import (
     ceiling_for,
     choose_base,
@@ -56,7 +57,7 @@ def build_proposal(
         One to use again; None trains a new one.
     """
     log_tau = target.log_value(log_l)
-    weights = temper(log_tau - log_g, 2 * (points.shape[1] + 1))
+    weights = temper(log_tau - log_g, least_points(points.shape[1]))
     if emulator is None:
         coordinates = cut_periodic(points, weights, settings.periodic)
     else:

@@ -7,7 +7,7 @@ from scipy.special import logsumexp
 
 from nautilus._types import FloatArray
 from nautilus.geometry.coordinates import log_prior_density
-from nautilus.geometry.fit import fit_mixture
+from nautilus.geometry.fit import fit_mixture, least_points, worth
 from nautilus.geometry.gaps import cover_gaps
 from nautilus.geometry.mixture import Mixture, combine, standard_normal
 from nautilus.proposal.learned import CHUNK, LearnedProposal, base_log_density
@@ -42,6 +42,9 @@ SPLIT_BELOW = 0.25
 SPLIT_GAIN = 0.1
 """The base in two parts is taken if it lowers the logarithm of the ceiling by this."""
 
+LEAST_PART = 1e-3
+"""Smallest share of one of the two parts."""
+
 DEFENSIVE_FACTORS = (1.0, 2.0, 4.0, 8.0, 14.0)
 """The defensive share is one of these times the smallest one."""
 
@@ -58,7 +61,7 @@ def choose_base(
     outside are also fitted each on its own: inside there are few points and they weigh most,
     so that a common fit follows neither. The base that needs the lower ceiling is taken.
     """
-    first = seen.fit(settings, settings.n_components_max, rng)
+    first = seen.fit(settings, rng)
     base = _cover(first, seen, settings)
     log_ceiling = choose_ceiling(base, seen, settings)
     log_mass = float(logsumexp(seen.log_tau - seen.log_g)) - np.log(len(seen.log_g))
@@ -66,10 +69,11 @@ def choose_base(
     if log_mass - log_ceiling > np.log(SPLIT_BELOW) or not 0 < inside.sum() < len(inside):
         return first, base
     parts = [seen.only(inside), seen.only(~inside)]
-    if min(part.n_effective for part in parts) < 2 * (seen.points.shape[1] + 1):
+    if min(part.n_effective for part in parts) < least_points(seen.points.shape[1]):
         return first, base
     share = float(seen.weights[inside].sum() / seen.weights.sum())
-    fits = [part.fit(settings, settings.n_components_max, rng) for part in parts]
+    share = min(max(share, LEAST_PART), 1.0 - LEAST_PART)
+    fits = [part.fit(settings, rng) for part in parts]
     split = combine(fits, [share, 1.0 - share])
     other = _cover(split, seen, settings)
     if choose_ceiling(other, seen, settings) < log_ceiling - SPLIT_GAIN:
@@ -109,9 +113,11 @@ def refit(
     settings: BuildSettings,
 ) -> LearnedProposal:
     """Fit the base anew to what the emulator accepts; the first base stays as a safeguard."""
-    n_worth = float(accept.sum() ** 2 / (accept**2).sum())
-    keep = np.flatnonzero(accept > ACCEPT_LEAST)[:CHUNK]
-    refined = fit_mixture(space[keep], accept[keep], n_worth, settings.n_components_max)
+    kept = accept > ACCEPT_LEAST
+    refined = fit_mixture(
+        space[kept], accept[kept], worth(accept[kept]), settings.n_components_max,
+        settings.n_points_min,
+    )  # fmt: skip
     base = combine(
         [_widen(refined, settings.enlarge), wide], [REFITTED_SHARE, 1.0 - REFITTED_SHARE]
     )
@@ -130,9 +136,11 @@ def choose_ceiling(base: Mixture, seen: Seen, settings: BuildSettings) -> float:
     order = np.argsort(-log_ratio, kind="stable")
     log_ratio, share = log_ratio[order], seen.weights[heavy][order] / seen.weights[heavy].sum()
     inverse = np.exp(np.minimum(log_ratio[0] - log_ratio, EXPONENT_MAX))
-    cut_off = np.cumsum(share) - np.cumsum(share * inverse) / inverse
-    k = int(np.searchsorted(cut_off, settings.clipped))
-    return float(log_ratio[min(k, len(order) - 1)])
+    above, flattened = np.cumsum(share), np.cumsum(share * inverse)
+    cut_off = above - flattened / inverse
+    k = int(np.searchsorted(cut_off, settings.clipped, side="right")) - 1
+    # Between two ratios the share cut off is linear in c, in units of the largest ratio here.
+    return float(log_ratio[0] + np.log((above[k] - settings.clipped) / flattened[k]))
 
 
 def ceiling_for(log_ratio: FloatArray, acceptance: float) -> float:

@@ -26,8 +26,8 @@ VOLUME_RATIO = 8.0
 NEAR_WIDENING, NEAR_DOF, NEAR_QUANTILE = 1.8, 5.0, 0.002
 """Points are near the base if they lie where a wider one has all but this share of its draws."""
 
-FAR_SHARE, N_FAR_MIN = 0.1, 300
-"""Share of the training points that lie elsewhere, as anchors, and at least how many."""
+FAR_SHARE = 0.1
+"""Share of the training points that lie elsewhere, as anchors, at most."""
 
 TOP_SHARE = 0.25
 """Share of the training points near the base that are the highest there."""
@@ -82,8 +82,8 @@ def learning_scale(
 def _training_points(seen: Seen, first: Mixture, n_max: int, address: tuple[int, int]) -> IntArray:
     """Choose points where the base will have to know the target, and a few anchors.
 
-    If there are too many, the highest ones stay: they are rare where a target is
-    narrow, which is where an emulator is wrong first.
+    If there are too many, the highest ones are sure of a place: they are rare where a
+    target is narrow, which is where an emulator is wrong first.
     """
     rng = stream(address[0], "choose", address[1])
     wide = first.scaled(NEAR_WIDENING, dof=NEAR_DOF)
@@ -97,5 +97,4 @@ def _training_points(seen: Seen, first: Mixture, n_max: int, address: tuple[int,
     top, rest = near[:n_top], near[n_top:]
     rng.shuffle(rest)
     rng.shuffle(far)
-    n_far = max(int(FAR_SHARE * n_max), N_FAR_MIN)
-    return np.sort(np.concatenate([top, rest[: n_near - len(top)], far[:n_far]]))
+    return np.sort(np.concatenate([top, rest[: n_near - len(top)], far[: n_max - n_near]]))

@@ -59,14 +59,14 @@ class LearnedProposal:
     def chunk(self, rng: np.random.Generator) -> FloatArray:
         """Return the accepted points among 1024 trials, shape (m, d)."""
         points, space = draw_base(self.base, self.coordinates, DRAW_CHUNK, rng)
-        log_accept = self._log_accept(points, space)[1]
+        log_accept = self._log_base_and_accept(points, space)[1]
         return points[np.log(rng.random(len(points))) < log_accept]
 
     def acceptance(self, rng: np.random.Generator) -> FloatArray:
         """Return the acceptance probabilities of 4096 trials; zero outside the cube."""
         points, space = draw_base(self.base, self.coordinates, CHUNK, rng)
         accept = np.zeros(CHUNK)
-        accept[: len(points)] = np.exp(self._log_accept(points, space)[1])
+        accept[: len(points)] = np.exp(self._log_base_and_accept(points, space)[1])
         return accept
 
     def log_ratio(self, points: FloatArray, space: FloatArray) -> FloatArray:
@@ -80,11 +80,15 @@ class LearnedProposal:
         for start in range(0, len(points), BLOCK):
             block = points[start : start + BLOCK]
             padded = np.concatenate([block, np.full((BLOCK - len(block), block.shape[1]), 0.5)])
-            log_base, log_accept = self._log_accept(padded, self.coordinates.to_space(padded))
+            log_base, log_accept = self._log_base_and_accept(
+                padded, self.coordinates.to_space(padded)
+            )
             out[start : start + BLOCK] = (log_base + log_accept)[: len(block)]
         return out - self.log_norm
 
-    def _log_accept(self, points: FloatArray, space: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _log_base_and_accept(
+        self, points: FloatArray, space: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
         log_base = np.empty(len(points))
         log_target = np.empty(len(points))
         for start in range(0, len(points), BLOCK):

@@ -6,7 +6,7 @@ import numpy as np
 
 from nautilus._types import BoolArray, FloatArray, IntArray
 from nautilus.geometry.cluster import fit_clusters
-from nautilus.geometry.fit import fit_mixture, worth
+from nautilus.geometry.fit import fit_mixture, systematic, worth
 from nautilus.geometry.mixture import Mixture
 from nautilus.proposal.settings import BuildSettings
 
@@ -58,12 +58,11 @@ class Seen:
 
     def typical(self, n: int) -> IntArray:
         """Return the indices of n points, chosen systematically by weight, in rising order."""
-        cumulative = np.cumsum(self.weights)
-        marks = (np.arange(n) + 0.5) / n * cumulative[-1]
-        return np.asarray(np.minimum(np.searchsorted(cumulative, marks), len(self.weights) - 1))
+        return systematic(self.weights, n)
 
-    def fit(self, settings: BuildSettings, n_max: int, rng: np.random.Generator) -> Mixture:
+    def fit(self, settings: BuildSettings, rng: np.random.Generator) -> Mixture:
         """Return a mixture fitted to the target."""
+        n_max = settings.n_components_max
         return fit_clusters(
             self.space[self.heavy], self.weights[self.heavy], self.n_effective,
             self.grow(settings, n_max), n_max, rng, settings.n_points_min,

@@ -22,7 +22,7 @@ class BuildSettings:
     n_train_max
         Most training points of an emulator.
     n_components_max
-        Most components of a base.
+        Most components of one fit; a base may consist of two, with tails and gaps besides.
     norm_error
         Wanted relative error of the normalisation.
     clipped

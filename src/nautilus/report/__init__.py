@@ -7,7 +7,7 @@ from nautilus.report.choose import (
     header_line,
     make_reporter,
 )
-from nautilus.report.forecast import Forecast, Goal, forecast, with_forecast
+from nautilus.report.forecast import Forecast, ForecastGoal, forecast, with_forecast
 from nautilus.report.log import LogReporter, log_stop
 from nautilus.report.notebook import NotebookLine
 from nautilus.report.progress import LiveLine, PlainLines, Silent
@@ -21,7 +21,7 @@ __all__ = [
     "CallbackReporter",
     "Combined",
     "Forecast",
-    "Goal",
+    "ForecastGoal",
     "LiveLine",
     "LogReporter",
     "NotebookLine",

@@ -11,14 +11,14 @@ from nautilus.report.record import SAMPLING, ProgressRecord
 
 @final
 @dataclass(frozen=True, slots=True)
-class Goal:
+class ForecastGoal:
     """What ends a run, as far as a forecast can know it.
 
     Attributes
     ----------
     n_eff
         Effective sample size wanted, at least 0.
-    f_live
+    f_unseen
         Exploration may end when a smaller share of the evidence is above the cap, in (0, 1].
     n_like_max
         Most likelihood calls allowed.
@@ -28,14 +28,14 @@ class Goal:
     """
 
     n_eff: float
-    f_live: float
+    f_unseen: float
     n_like_max: float = inf
     efficiency: float = 0.5
 
     def __post_init__(self) -> None:
         limits = {
             "n_eff": ("at least 0", self.n_eff >= 0),
-            "f_live": ("above 0 and at most 1", 0 < self.f_live <= 1),
+            "f_unseen": ("above 0 and at most 1", 0 < self.f_unseen <= 1),
             "n_like_max": ("at least 0", self.n_like_max >= 0),
             "efficiency": ("above 0 and at most 1", 0 < self.efficiency <= 1),
         }
@@ -55,7 +55,7 @@ class Forecast:
     seconds: float | None
 
 
-def forecast(history: Sequence[ProgressRecord], goal: Goal) -> Forecast:
+def forecast(history: Sequence[ProgressRecord], goal: ForecastGoal) -> Forecast:
     """Predict what a run still needs.
 
     In the sampling phase the effective sample size is taken to grow with the calls as it did in the
@@ -84,7 +84,7 @@ def forecast(history: Sequence[ProgressRecord], goal: Goal) -> Forecast:
     if now.phase == SAMPLING:
         calls = _sampling_calls(recent, lacking)
     else:
-        exploring = _exploration_calls(recent, goal.f_live)
+        exploring = _exploration_calls(recent, goal.f_unseen)
         calls = None if exploring is None else exploring + lacking / goal.efficiency
     if calls is None:
         return Forecast(None, None)
@@ -93,7 +93,7 @@ def forecast(history: Sequence[ProgressRecord], goal: Goal) -> Forecast:
 
 
 def with_forecast(
-    record: ProgressRecord, history: Sequence[ProgressRecord], goal: Goal
+    record: ProgressRecord, history: Sequence[ProgressRecord], goal: ForecastGoal
 ) -> ProgressRecord:
     """Return the record with the forecast that follows from it and the records before it."""
     ahead = forecast((*history, record), goal)
@@ -118,14 +118,14 @@ def _sampling_calls(recent: Sequence[ProgressRecord], lacking: float) -> float |
     return lacking / slope if slope > 0.0 else None
 
 
-def _exploration_calls(recent: Sequence[ProgressRecord], f_live: float) -> float | None:
+def _exploration_calls(recent: Sequence[ProgressRecord], f_unseen: float) -> float | None:
     first, now = recent[0], recent[-1]
-    if now.f_remaining <= f_live:
+    if now.f_remaining <= f_unseen:
         return 0.0
     calls = now.n_like - first.n_like
     if not (calls > 0 and now.f_remaining < first.f_remaining):
         return None
-    return calls * log(now.f_remaining / f_live) / log(first.f_remaining / now.f_remaining)
+    return calls * log(now.f_remaining / f_unseen) / log(first.f_remaining / now.f_remaining)
 
 
 def _seconds(

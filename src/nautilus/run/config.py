@@ -36,6 +36,11 @@ class Config:
     build: BuildSettings = field(default_factory=BuildSettings)
 
 
+UNSEEN_SHARE = 0.25
+"""The ladder ends where less than this share of f_live is expected above the cap: few points
+have been there, so that what is above it would be missed by the posterior's proposals as well."""
+
+
 @dataclass(frozen=True)
 class Goal:
     """When a run is finished; may change whenever it is continued.
@@ -44,7 +49,7 @@ class Goal:
     ----------
     f_live
         The ladder of contours ends when the share of the evidence above the cap of the
-        next one is smaller.
+        next one is below a quarter of this.
     n_eff
         Effective sample size wanted.
     discard_exploration
@@ -60,3 +65,8 @@ class Goal:
     discard_exploration: bool = False
     n_like_max: float = float("inf")
     n_shell: int = 1
+
+    @property
+    def f_unseen(self) -> float:
+        """Share of the evidence above the cap at which the ladder ends."""
+        return UNSEEN_SHARE * self.f_live

@@ -9,6 +9,9 @@ from nautilus.proposal.base import Proposal
 N_FRUITLESS_MAX = 10000
 """A proposal that gives no point in so many chunks is broken."""
 
+N_BATCH_MAX = 64
+"""Most chunks that are asked for at once."""
+
 
 def draw_stage(
     proposals: tuple[Proposal, ...],
@@ -43,7 +46,7 @@ def draw_stage(
             n_chunks += batch
             n_found = sum(map(len, found))
             missing = (wanted - n_found) * n_chunks / max(n_found, 1)
-            batch = int(np.clip(np.ceil(missing), 1, 64))
+            batch = int(np.clip(np.ceil(missing), 1, N_BATCH_MAX))
         pieces.append(np.concatenate(found)[:wanted])
     return np.concatenate(pieces)
 

@@ -15,6 +15,7 @@ VARIANCE_FLOOR = 0.25
 that a lucky small variance cannot take over and well-sampled stages keep their share."""
 
 MIN_STRATUM = 10
+"""Strata with fewer points than this are joined: their own variance says little."""
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,9 @@ class Level:
     Parameters
     ----------
     log_level
-        The likelihood on the contour, infinity if there is nothing above.
+        Natural logarithm of the likelihood on the contour, infinity if there is nothing above.
     log_volume
-        Estimated prior volume inside.
+        Natural logarithm of the estimated prior volume inside.
     f_inside
         Estimated share of the evidence inside.
     f_remaining
@@ -85,9 +85,9 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
     log_z = log_mass[-1] - np.log(len(values))
     capped = np.nan_to_num(np.exp(values + log_volume - log_z), nan=1.0, posinf=1.0)
     odds = _odds(values, log_volume)
-    f_inside = np.maximum(at_stake, capped * (1.0 + odds))
+    f_expected = np.maximum(at_stake, capped * (1.0 + odds))
     f_remaining = np.minimum(np.maximum(at_stake - capped, capped * odds), 1.0)
-    at_risk = np.where(odds > STEEP, 1.0, f_inside * (1.0 + odds) / FULL_SUPPORT)
+    at_risk = np.where(odds > STEEP, 1.0, f_expected * (1.0 + odds) / FULL_SUPPORT)
     needed = n_live * np.clip(at_risk, LEAST_SUPPORT, 1.0)
     enough = (log_support >= np.log(needed)) & (np.arange(1, len(values) + 1) >= needed)
     last = int(np.argmax(enough)) if enough.any() else len(values) - 1

@@ -15,6 +15,7 @@ from nautilus.run.level import log_volume_inside
 from nautilus.run.mixture import history_log_density
 from nautilus.run.plan import (
     GOOD_EFFICIENCY,
+    N_POSTERIOR_MIN,
     look_up,
     plan_contour,
     plan_cube,
@@ -28,18 +29,22 @@ from nautilus.run.trust import view_last_stage
 N_FINITE_MIN = 50
 """Finite log-likelihoods needed before anything can be learned."""
 
-N_CUBE_STAGES_MAX = 200
+N_CUBE_FACTOR = 400
+"""Draws from the cube without enough of these, in units of n_live, before a run gives up."""
+
+LOG_ZERO = -1e150
+"""Smaller values, such as the most negative number, are meant as the logarithm of zero."""
+
 N_RESTLESS_MAX = 8
+"""So many surprises of the sampling phase re-open exploration; a further one is a finding."""
+
 N_ROUNDS_MAX = 12
-UNSEEN_SHARE = 0.25
-"""The ladder ends where less than this share of f_live is expected above the cap: few points
-have been there, so that what is above it would be missed by the posterior's proposals as well."""
+"""Rounds with the posterior as target that may follow each other before none is calm."""
 
 N_DETOURS_MAX = 12
 """A ladder that is unfinished after so many rounds with the posterior as target is given up."""
 
-N_STALLED = 6
-RISE_MIN = 0.03
+N_STALLED, RISE_MIN = 6, 0.03
 """A ladder is stalled if its last six contours gained fewer e-folds of volume than this each."""
 
 
@@ -156,7 +161,8 @@ def commit(state: RunState, run_tasks: RunTasks) -> RunState:
     pending = state.pending
     if pending is None:
         return state
-    ledger = state.ledger.append(pending.stage, pending.points, pending.log_l, pending.blobs)
+    log_l = np.where(pending.log_l < LOG_ZERO, -np.inf, pending.log_l)
+    ledger = state.ledger.append(pending.stage, pending.points, log_l, pending.blobs)
     table = state.table.extend(ledger, state.proposals, run_tasks)
     return replace(state, ledger=ledger, table=table, pending=None)
 
@@ -166,7 +172,7 @@ def next_plan(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) 
     ledger = state.ledger
     n_finite = int(np.isfinite(ledger.log_l).sum())
     if n_finite < N_FINITE_MIN:
-        if len(ledger.stages) >= N_CUBE_STAGES_MAX:
+        if ledger.n_points >= N_CUBE_FACTOR * config.n_live:
             return Step(state, "", StopReason.NO_LIKELIHOOD)
         return Step(plan_cube(state, config, run_tasks), "drawing from the prior")
     if state.phase is Phase.EXPLORATION:
@@ -177,7 +183,7 @@ def next_plan(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) 
 def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
     level = look_up(state, config)
     state = replace(state, f_remaining=level.f_remaining)
-    is_done = level.f_remaining < UNSEEN_SHARE * goal.f_live
+    is_done = level.f_remaining < goal.f_unseen
     if not is_done and state.n_detours >= N_DETOURS_MAX:
         state = _with_finding(state, "the ladder of contours stopped rising before its end")
         is_done = True
@@ -198,7 +204,8 @@ def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: Ru
                 )
             state = replace(state, phase=Phase.SAMPLING, n_rounds=0)
             return _next_sampling(state, config, goal, run_tasks)
-    planned = plan_posterior(state, config, 2 * config.n_stage, True, run_tasks)
+    n_points = max(2 * config.n_stage, N_POSTERIOR_MIN)
+    planned = plan_posterior(state, config, n_points, True, run_tasks)
     planned = replace(
         planned, n_rounds=state.n_rounds + 1, n_detours=state.n_detours + int(is_detour)
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from nautilus._types import FloatArray, IntArray, RunTasks
-from nautilus.emulator.emulator import Emulator
+from nautilus.emulator.emulator import HEADROOM, Emulator
 from nautilus.proposal.build import build_proposal
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.proposal.settings import BuildSettings
@@ -21,7 +21,7 @@ CUBE_SHARE = 0.01
 """Share of a stage of the ladder from the unit cube; half of it in later stages."""
 
 OLD_SHARE, N_OLD = 0.2, 4
-"""Share of the last few earlier contours in a stage of the ladder."""
+"""Share of the last few earlier proposals in a stage of the ladder."""
 
 WIDE_SHARE, DEFENSIVE_SHARE = 0.02, 0.05
 """Shares of all contours that were not boosted, and of the last of them, beside the posterior."""
@@ -49,14 +49,17 @@ GOOD_EFFICIENCY = 0.9
 """A proposal is not refitted if the last stage drawn from it was this efficient."""
 
 
+N_POSTERIOR_MIN = 200
+"""Smallest stage with the posterior as target: a smaller one could hardly confirm anything."""
+
 EFFICIENCY_MIN, MARGIN = 0.02, 1.03
 """A stage is sized as if its efficiency were at least this, and by this factor larger."""
 
 
 def plan_cube(state: RunState, config: Config, run_tasks: RunTasks) -> RunState:
-    """Plan a stage from the unit cube alone."""
+    """Plan a stage from the unit cube alone, as large as all before it together."""
     counts = np.zeros(len(state.proposals), np.int64)
-    counts[0] = min(2 * config.n_live, config.n_stage_max)
+    counts[0] = min(max(2 * config.n_live, state.ledger.n_points), config.n_stage_max)
     return _with_stage(state, config, counts, run_tasks)
 
 
@@ -69,7 +72,7 @@ def look_up(state: RunState, config: Config) -> Level:
 def plan_contour(state: RunState, config: Config, level: Level, run_tasks: RunTasks) -> RunState:
     """Plan a step of the ladder: the likelihood capped at a contour is the target."""
     target = CappedTarget(level.log_level, level.log_boost)
-    emulator = recent_emulator(state)
+    emulator = recent_emulator(state, level.log_level)
     state = _with_proposal(
         state, config, target, ladder_settings(config.build), run_tasks, emulator
     )
@@ -85,18 +88,19 @@ def plan_contour(state: RunState, config: Config, level: Level, run_tasks: RunTa
     return _with_stage(state, config, whole_counts(shares, config.n_stage), run_tasks)
 
 
-def recent_emulator(state: RunState) -> Emulator | None:
-    """Return the last emulator if it was trained for the last proposal and is worth using again.
+def recent_emulator(state: RunState, log_level: float) -> Emulator | None:
+    """Return the last emulator if it is worth using again for a contour at this level.
 
     From one contour to the next the landscape hardly changes; training every
-    second time halves the sampler's own work.
+    second time halves the sampler's own work. An emulator predicts nothing above its
+    ceiling, and so cannot serve a contour up there.
     """
     last = state.proposals[-1]
     if not isinstance(last, LearnedProposal) or len(state.proposals) <= N_ALWAYS_TRAINED:
         return None
     age = len(state.proposals) - last.emulator.number
-    is_fit = age <= N_REUSED and np.isfinite(last.target.log_level)
-    return last.emulator if is_fit else None
+    is_recent = age <= N_REUSED and np.isfinite(last.target.log_level)
+    return last.emulator if is_recent and log_level < last.emulator.ceiling - HEADROOM else None
 
 
 def ladder_settings(build: BuildSettings) -> BuildSettings:
@@ -165,12 +169,13 @@ def sampling_size(
 ) -> int:
     """Return the size of the next sampling stage.
 
-    Stages double, so that what was learned is used soon, and the last one aims
-    at the effective sample size that is still missing.
+    None is larger than twice all sampling before it, so that what was learned is used
+    soon, and the last one aims at the effective sample size that is still missing.
     """
     missing = max(goal.n_eff - current.n_eff, 0.0) / max(efficiency, EFFICIENCY_MIN)
-    wanted = max(MARGIN * missing, goal.n_shell - n_sampled, config.n_stage)
-    return int(min(wanted, max(2 * config.n_stage, 2 * n_sampled), 4 * config.n_stage_max))
+    least = max(config.n_stage, N_POSTERIOR_MIN)
+    wanted = max(MARGIN * missing, goal.n_shell - n_sampled, least)
+    return int(min(wanted, max(2 * least, 2 * n_sampled), max(4 * config.n_stage_max, least)))
 
 
 def _with_proposal(

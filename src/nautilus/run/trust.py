@@ -8,9 +8,12 @@ from nautilus.run.estimate import estimate
 from nautilus.run.mixture import stage_log_densities
 from nautilus.run.state import DensityTable, Ledger, Phase, RunState
 
-SHARE_MAX = 0.005
-"""One point may carry this share of a stage's weight, or ten times the average of its
+SHARE_MAX, SHARE_FACTOR = 0.005, 10.0
+"""One point may carry this share of a stage's weight, or so many times the average of its
 effective points if that is more."""
+
+ERROR_LEAST = 1e-3
+"""Differences of log Z are judged as if their error was larger by this."""
 
 N_SIGMA = 4.0
 """Largest difference between a stage and the rest in units of its standard error."""
@@ -49,7 +52,7 @@ class StageView:
 
 def is_tame(largest_share: float, n_eff: float) -> bool:
     """Tell whether no single point carries much of the weight."""
-    return largest_share <= max(SHARE_MAX, 10.0 / n_eff)
+    return largest_share <= max(SHARE_MAX, SHARE_FACTOR / n_eff)
 
 
 def view_last_stage(state: RunState) -> StageView:
@@ -72,7 +75,7 @@ def view_last_stage(state: RunState) -> StageView:
         state.proposals,
         frozenset(Phase),
     )
-    spread = float(np.hypot(relative, before.log_z_err)) + 1e-3
+    spread = float(np.hypot(relative, before.log_z_err)) + ERROR_LEAST
     return StageView(
         n_eff / len(weights),
         float(weights.max() / weights.sum()),
