@@ -36,7 +36,7 @@ REFITTED_SHARE = 0.7
 ACCEPT_LEAST = 1e-6
 """Draws that are hardly ever accepted do not enter a refit."""
 
-SPLIT_BELOW = 0.25
+SPLIT_BELOW = 0.15
 """If a smaller share of its draws would be accepted, a base in two parts is tried."""
 
 SPLIT_GAIN = 0.1

@@ -121,14 +121,14 @@ def combine_stages(ledger: Ledger, log_m: FloatArray, n_t: FloatArray) -> FloatA
     log_w = ledger.log_l - mixed
     weights = np.exp(log_w - log_w.max())
     z = weights.mean()
-    stage_of_point = ledger.stage_of_point
-    second = np.empty(n_stages)
-    for t in range(n_stages):
-        others = (stage_of_point != t) & (weights > 0)
-        column = np.maximum(relative[others, t], np.finfo(float).tiny)
-        rest = relative[others] @ np.where(np.arange(n_stages) == t, 0.0, n_t)
-        with np.errstate(over="ignore"):  # infinite for a stage that hardly reaches a point
-            second[t] = np.sum(weights[others] ** 2 / (column * rest))
+    used = weights > 0
+    relative, squares = relative[used], weights[used] ** 2
+    # A sum without its own term for each column: to subtract it would cancel.
+    rest = relative @ (n_t[:, None] * (1.0 - np.eye(n_stages)))
+    with np.errstate(over="ignore", divide="ignore"):  # infinite where a stage hardly reaches
+        parts = squares[:, None] / (np.maximum(relative, np.finfo(float).tiny) * rest)
+    parts[np.arange(len(parts)), ledger.stage_of_point[used]] = 0.0
+    second = parts.sum(axis=0)
     variance = np.maximum(second / z**2 - 1.0, 0.0)
     raw = n_t / (variance + VARIANCE_FLOOR)
     return np.asarray(raw / raw.sum())
