@@ -72,3 +72,17 @@ def test_a_point_far_above_all_others_gets_a_component_of_finite_width(seed):
     gaps = cover_gaps(standard_normal(4), points, log_target, np.ones(301))
     assert gaps is not None
     assert gaps.log_density(points[-1:])[0] < 60.0
+
+
+def test_a_cluster_of_few_points_is_not_joined_to_its_neighbour(seed):
+    rng = np.random.default_rng(seed)
+    large = 0.1 * rng.standard_normal((500, 2))
+    small = [5.0, 0.0] + 0.1 * rng.standard_normal((5, 2))
+    points = np.concatenate([large, small])
+    log_target = np.concatenate([-50.0 * (large**2).sum(axis=1), np.zeros(5)])
+    mixture = Mixture(np.zeros(1), np.zeros((1, 2)), 0.1 * np.eye(2)[None], np.full(1, np.inf))
+    gaps = cover_gaps(mixture, points, log_target, np.ones(505))
+    assert gaps is not None
+    near = np.abs(gaps.means[:, 0] - 5.0) < 1.0
+    assert near.any()
+    assert np.linalg.norm(gaps.cholesky[near], axis=(1, 2)).max() < 1.0

@@ -261,6 +261,26 @@ class TestBuild:
         # Without the boost of one e-fold a good share would be outside as well.
         assert 0.2 < inside < 0.98
 
+    def test_a_contour_is_drawn_wider_by_the_error_of_the_emulator(self):
+        proposal = build(bent, -4.0)
+        points = draw(proposal, 2000)
+        space = proposal.coordinates.to_space(points)
+        sure = replace(proposal, emulator=replace(proposal.emulator, error=0.0))
+        unsure = replace(proposal, emulator=replace(proposal.emulator, error=2.0))
+        gain = unsure.log_ratio(points, space) - sure.log_ratio(points, space)
+        predicted = proposal.emulator.log_likelihood(points, space)
+        inside, outside = predicted > -4.0, predicted < -7.0
+        np.testing.assert_allclose(gain[inside], 0.0, atol=1e-9)
+        np.testing.assert_allclose(gain[outside], 2.0)
+
+    def test_the_posterior_is_not(self, plain):
+        points = draw(plain, 100)
+        space = plain.coordinates.to_space(points)
+        unsure = replace(plain, emulator=replace(plain.emulator, error=2.0))
+        np.testing.assert_array_equal(
+            unsure.log_ratio(points, space), plain.log_ratio(points, space)
+        )
+
     def test_forbidden_points_are_no_accident(self):
         def half(points):
             return np.where(points[:, 0] < 0.5, bent(points), -np.inf)

@@ -18,8 +18,9 @@ MISSING_MIN = 1e-4
 ROUNDNESS = 0.02
 """Share of its mean variance that the shape of a component gets on every axis."""
 
-NEIGHBOURS = 3
-"""Neighbours that shape a component, per dimension and one more."""
+NEIGHBOURS, REACH = 3, 3.0
+"""Neighbours that shape a component, per dimension and one more; they must not lie farther away
+than so many times the d + 1 closest ones."""
 
 DEPTH = 3.0
 """Neighbours whose log target is lower by more than this say nothing about the shape."""
@@ -81,8 +82,10 @@ def _local_covariance(
     distance = np.einsum("ij,ij->j", white, white)
     k = min(NEIGHBOURS * (d + 1), len(similar))
     neighbours = np.argpartition(distance, k - 1)[:k]
-    centred = white[:, neighbours].T
-    _, covariance = moments(centred, np.ones(k))
+    # The point itself comes first; what lies far beyond the closest ones is another cluster.
+    reach = REACH**2 * np.sort(distance[neighbours])[min(d + 1, k - 1)]
+    centred = white[:, neighbours[distance[neighbours] <= reach]].T
+    _, covariance = moments(centred, np.ones(len(centred)))
     offset = centred.mean(axis=0)
     local = covariance + np.outer(offset, offset)
     local += max(ROUNDNESS * float(np.trace(local)) / d, NARROWEST) * np.eye(d)

@@ -14,6 +14,9 @@ from nautilus.proposal.target import CappedTarget
 CHUNK = 4096
 """Trials per chunk of the normalisation, a multiple of the block of the arithmetic."""
 
+MARGIN = 1.0
+"""Predictions are raised by the emulator's error times this before they are capped."""
+
 DRAW_CHUNK = 1024
 """Trials per chunk of draws: often a few points of an old proposal are all that is wanted."""
 
@@ -71,8 +74,14 @@ class LearnedProposal:
 
     def log_ratio(self, points: FloatArray, space: FloatArray) -> FloatArray:
         """Return log of emulated target over base for any number of points, shape (n,)."""
-        log_target = self.target.log_value(self.emulator.log_likelihood(points, space))
-        return np.asarray(log_target - base_log_density(self.base, space))
+        return np.asarray(self._log_target(points, space) - base_log_density(self.base, space))
+
+    def _log_target(self, points: FloatArray, space: FloatArray) -> FloatArray:
+        log_l = self.emulator.log_likelihood(points, space)
+        # Where the emulator errs by more than log L falls off, contours would lose their rims
+        # and small clusters with few points to learn from.
+        margin = MARGIN * self.emulator.error if np.isfinite(self.target.log_level) else 0.0
+        return self.target.log_value(log_l + margin)
 
     def log_density(self, points: FloatArray) -> FloatArray:
         """Return the exact log density given A, shape (n,)."""
@@ -94,9 +103,7 @@ class LearnedProposal:
         for start in range(0, len(points), BLOCK):
             rows = slice(start, start + BLOCK)
             log_base[rows] = base_log_density(self.base, space[rows])
-            log_target[rows] = self.target.log_value(
-                self.emulator.log_likelihood(points[rows], space[rows])
-            )
+            log_target[rows] = self._log_target(points[rows], space[rows])
         thinned = np.exp(np.minimum(0.0, log_target - self.log_ceiling - log_base))
         return log_base, np.log(self.floor + (1.0 - self.floor) * thinned)
 
