@@ -75,6 +75,13 @@ def carrying(log_weights: FloatArray) -> tuple[BoolArray, FloatArray]:
     return mask, weights[mask]
 
 
+def worth(weights: FloatArray) -> float:
+    """Return how many points of equal weight the weights (not their logarithms) are worth."""
+    relative = weights / max(float(weights.max()), np.finfo(float).tiny)
+    squares = float(relative @ relative)
+    return float(relative.sum() ** 2 / squares) if squares > 0 else 0.0
+
+
 def mean(values: FloatArray, log_weights: FloatArray) -> FloatArray:
     """Return the weighted mean of each column, shape (d,), of values of shape (n, d)."""
     mask, weights = carrying(log_weights)

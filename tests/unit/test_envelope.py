@@ -102,7 +102,7 @@ class TestBase:
         seen, target = in_the_funnel(2000, 6.0)
         rng = np.random.default_rng(seed)
         one = seen.fit(SETTINGS, np.random.default_rng(seed))
-        fitted, base = choose_base(seen, target, SETTINGS, rng)
+        fitted, base, _ = choose_base(seen, target, SETTINGS, rng)
         assert fitted.n_components > one.n_components
         inside = seen.log_l > target.log_level
         draws = COORDINATES.to_cube(base.draw(20_000, rng))
@@ -112,7 +112,7 @@ class TestBase:
     def test_a_plain_target_is_fitted_as_one(self, seed):
         target = CappedTarget(-2.0, 0.0)
         seen = seen_by(bell, target)
-        fitted, _ = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
+        fitted, _, _ = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
         one = seen.fit(SETTINGS, np.random.default_rng(seed))
         np.testing.assert_array_equal(fitted.means, one.means)
 
@@ -120,7 +120,7 @@ class TestBase:
     def test_an_empty_part_is_no_accident(self, log_level, seed):
         target = CappedTarget(log_level, 0.0)
         seen = seen_by(bell, target, 500)
-        fitted, base = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
+        fitted, base, _ = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
         assert fitted.n_components >= 1
         assert np.isfinite(base.log_density(seen.space)).all()
 
@@ -164,7 +164,7 @@ class TestSeen:
 
     def test_a_part_keeps_what_belongs_together(self):
         seen = seen_by(bell, CappedTarget(np.inf), 300)
-        part = seen.only(seen.points[:, 0] > 0.5)
+        part = seen.select(seen.points[:, 0] > 0.5)
         assert np.all(part.points[:, 0] > 0.5)
         np.testing.assert_array_equal(part.log_l, bell(part.points))
         np.testing.assert_array_equal(part.space, COORDINATES.to_space(part.points))

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from nautilus._types import FloatArray
-from nautilus.geometry.fit import moments, safe_cholesky, worth
+from nautilus._weights import worth
+from nautilus.geometry.fit import moments, safe_cholesky
 
 
 @dataclass(frozen=True)

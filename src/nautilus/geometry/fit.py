@@ -38,13 +38,6 @@ def moments(points: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatA
     return mean, (centred * share[:, None]).T @ centred
 
 
-def worth(weights: FloatArray) -> float:
-    """Return how many points of equal weight the weights are worth."""
-    relative = weights / max(float(weights.max()), np.finfo(float).tiny)
-    squares = float(relative @ relative)
-    return float(relative.sum() ** 2 / squares) if squares > 0 else 0.0
-
-
 def safe_cholesky(covariance: FloatArray) -> FloatArray:
     """Return the lower Cholesky factor after lifting vanishing eigenvalues."""
     scale = np.sqrt(np.maximum(np.diagonal(covariance), np.finfo(float).tiny))
@@ -129,12 +122,9 @@ def thinned(
     points: FloatArray, weights: FloatArray, n_effective: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return no more points than a fit needs, with shares that sum to one."""
-    points, weights = thin(points, weights, _n_points(n_effective))
+    n_max = min(N_POINTS_MAX, POINTS_PER_EFFECTIVE * n_effective + N_POINTS_MORE)
+    points, weights = thin(points, weights, int(n_max))
     return points, weights / weights.sum()
-
-
-def _n_points(n_effective: float) -> int:
-    return int(min(N_POINTS_MAX, POINTS_PER_EFFECTIVE * n_effective + N_POINTS_MORE))
 
 
 def component_price(d: int, n_effective: float) -> float:
@@ -178,7 +168,7 @@ def _split(
     coordinates = np.column_stack([coordinates, points @ _longest_axis(mixture.cholesky[k])])
     best, best_score = None, -np.inf
     for along in coordinates.T:
-        side = (along > _weighted_median(along, mass)).astype(float)
+        side = (along > weighted_median(along, mass)).astype(float)
         trial = from_responsibilities(points, np.column_stack([1 - side, side]), mass, n_own)
         trial = polish(points, mass, trial, n_own, N_SPLIT)
         score = mean_log_density(points, mass, trial)
@@ -213,7 +203,8 @@ def _interesting_axes(white: FloatArray, mass: FloatArray, n_axes: int = 2) -> F
     return np.asarray(white @ vectors[:, order[:n_axes]])
 
 
-def _weighted_median(values: FloatArray, mass: FloatArray) -> float:
+def weighted_median(values: FloatArray, mass: FloatArray) -> float:
+    """Return the value below which half of the mass lies."""
     order = np.argsort(values, kind="stable")
     cumulative = np.cumsum(mass[order])
     return float(values[order[np.searchsorted(cumulative, 0.5 * cumulative[-1])]])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nautilus._types import FloatArray
-from nautilus.geometry.fit import least_points, moments, safe_cholesky, systematic
+from nautilus.geometry.fit import least_points, moments, safe_cholesky, systematic, weighted_median
 from nautilus.geometry.mixture import Mixture
 
 TOLERANCE = 3.0
@@ -55,9 +55,7 @@ def cover_gaps(
         similar target density.
     """
     log_ratio = log_target - mixture.log_density(points)
-    order = np.argsort(log_ratio, kind="stable")
-    middle = order[np.searchsorted(np.cumsum(weights[order]), 0.5 * weights.sum())]
-    limit = log_ratio[middle] + np.log(TOLERANCE)
+    limit = weighted_median(log_ratio, weights) + np.log(TOLERANCE)
     missing = weights * np.maximum(-np.expm1(np.minimum(limit - log_ratio, 0.0)), 0.0)
     if missing.sum() < MISSING_MIN * weights.sum():
         return None

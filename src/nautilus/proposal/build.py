@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from nautilus._streams import stream
 from nautilus._types import FloatArray, RunTasks
 from nautilus.emulator.emulator import Emulator
@@ -15,6 +13,7 @@ from nautilus.proposal.envelope import (
     choose_ceiling,
     choose_floor,
     refit,
+    thin_out,
 )
 from nautilus.proposal.learn import learn
 from nautilus.proposal.learned import CHUNK, LearnedProposal, draw_base
@@ -64,21 +63,21 @@ def build_proposal(
         coordinates = emulator.coordinates
     seen = Seen(points, coordinates.to_space(points), log_l, log_g, log_tau, weights)
     rng = stream(address[0], "cluster", address[1])
-    first, base = choose_base(seen, target, settings, rng)
+    first, base, log_ceiling = choose_base(seen, target, settings, rng)
     if emulator is None:
         emulator = learn(seen, first, target, coordinates, settings, address, run_tasks)
-    wide = LearnedProposal(coordinates, base, emulator, target, 0.0, 0.0, 0.0, 0.0)
-    draft = replace(wide, log_ceiling=choose_ceiling(base, seen, settings))
+    draft = LearnedProposal(coordinates, base, emulator, target, log_ceiling, 0.0, 0.0, 0.0)
     for attempt in range(N_REFITS + 1):
         rng = stream(address[0], "base", address[1], attempt)
         trial, space = draw_base(draft.base, coordinates, 2 * CHUNK, rng)
         log_ratio = draft.log_ratio(trial, space)
         log_ceiling = min(draft.log_ceiling, ceiling_for(log_ratio, settings.acceptance_min))
         draft = replace(draft, log_ceiling=log_ceiling)
-        accept = np.exp(np.minimum(log_ratio - log_ceiling, 0.0))
+        accept = thin_out(log_ratio, log_ceiling)
         if attempt == N_REFITS or accept.mean() > GOOD_ACCEPTANCE:
             break
-        draft = refit(draft, wide.base, space, accept, settings)
-        draft = replace(draft, log_ceiling=choose_ceiling(draft.base, seen, settings))
+        refitted = refit(base, space, accept, settings)
+        log_ceiling = choose_ceiling(refitted, seen, settings)
+        draft = replace(draft, base=refitted, log_ceiling=log_ceiling)
     floor = choose_floor(draft, seen, float(accept.mean()), settings)
     return normalise(replace(draft, floor=floor), settings, address, run_tasks)

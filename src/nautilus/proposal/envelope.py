@@ -1,15 +1,15 @@
 """The envelope of a proposal: a base that covers the target, and how draws from it are thinned."""
 
-from dataclasses import replace
-
 import numpy as np
 from scipy.special import logsumexp
 
 from nautilus._types import FloatArray
+from nautilus._weights import worth
 from nautilus.geometry.coordinates import log_prior_density
-from nautilus.geometry.fit import fit_mixture, least_points, worth
+from nautilus.geometry.fit import fit_mixture, least_points
 from nautilus.geometry.gaps import cover_gaps
 from nautilus.geometry.mixture import Mixture, combine, standard_normal
+from nautilus.proposal.bisection import highest
 from nautilus.proposal.learned import CHUNK, LearnedProposal, base_log_density
 from nautilus.proposal.seen import Seen
 from nautilus.proposal.settings import BuildSettings
@@ -54,8 +54,8 @@ EXPONENT_MAX = 700.0
 
 def choose_base(
     seen: Seen, target: CappedTarget, settings: BuildSettings, rng: np.random.Generator
-) -> tuple[Mixture, Mixture]:
-    """Return the mixture fitted to the target, and the base made of it.
+) -> tuple[Mixture, Mixture, float]:
+    """Return the mixture fitted to the target, the base made of it, and its log ceiling.
 
     If many draws from the base would be rejected, the inside of the contour and what lies
     outside are also fitted each on its own: inside there are few points and they weigh most,
@@ -67,18 +67,19 @@ def choose_base(
     log_mass = float(logsumexp(seen.log_tau - seen.log_g)) - np.log(len(seen.log_g))
     inside = seen.log_l > target.log_level
     if log_mass - log_ceiling > np.log(SPLIT_BELOW) or not 0 < inside.sum() < len(inside):
-        return first, base
-    parts = [seen.only(inside), seen.only(~inside)]
+        return first, base, log_ceiling
+    parts = [seen.select(inside), seen.select(~inside)]
     if min(part.n_effective for part in parts) < least_points(seen.points.shape[1]):
-        return first, base
+        return first, base, log_ceiling
     share = float(seen.weights[inside].sum() / seen.weights.sum())
     share = min(max(share, LEAST_PART), 1.0 - LEAST_PART)
     fits = [part.fit(settings, rng) for part in parts]
     split = combine(fits, [share, 1.0 - share])
     other = _cover(split, seen, settings)
-    if choose_ceiling(other, seen, settings) < log_ceiling - SPLIT_GAIN:
-        return split, other
-    return first, base
+    other_ceiling = choose_ceiling(other, seen, settings)
+    if other_ceiling < log_ceiling - SPLIT_GAIN:
+        return split, other, other_ceiling
+    return first, base, log_ceiling
 
 
 def _cover(fitted: Mixture, seen: Seen, settings: BuildSettings) -> Mixture:
@@ -105,23 +106,15 @@ def _widen(core: Mixture, enlarge: float) -> Mixture:
     )
 
 
-def refit(
-    draft: LearnedProposal,
-    wide: Mixture,
-    space: FloatArray,
-    accept: FloatArray,
-    settings: BuildSettings,
-) -> LearnedProposal:
-    """Fit the base anew to what the emulator accepts; the first base stays as a safeguard."""
+def refit(base: Mixture, space: FloatArray, accept: FloatArray, settings: BuildSettings) -> Mixture:
+    """Return a base fitted to what the emulator accepts; the first one stays as a safeguard."""
     kept = accept > ACCEPT_LEAST
     refined = fit_mixture(
         space[kept], accept[kept], worth(accept[kept]), settings.n_components_max,
         settings.n_points_min,
     )  # fmt: skip
-    base = combine(
-        [_widen(refined, settings.enlarge), wide], [REFITTED_SHARE, 1.0 - REFITTED_SHARE]
-    )
-    return replace(draft, base=base)
+    refined = _widen(refined, settings.enlarge)
+    return combine([refined, base], [REFITTED_SHARE, 1.0 - REFITTED_SHARE])
 
 
 def choose_ceiling(base: Mixture, seen: Seen, settings: BuildSettings) -> float:
@@ -143,16 +136,18 @@ def choose_ceiling(base: Mixture, seen: Seen, settings: BuildSettings) -> float:
     return float(log_ratio[0] + np.log((above[k] - settings.clipped) / flattened[k]))
 
 
+def thin_out(log_ratio: FloatArray, log_ceiling: float) -> FloatArray:
+    """Return min(1, ratio / c), the acceptance of draws before there is a floor."""
+    return np.asarray(np.exp(np.minimum(log_ratio - log_ceiling, 0.0)))
+
+
 def ceiling_for(log_ratio: FloatArray, acceptance: float) -> float:
     """Return the log c at which the mean of min(1, ratio / c) is the wanted acceptance."""
-    low, high = float(log_ratio.min()), float(log_ratio.max())
-    for _ in range(N_BISECTIONS):
-        middle = 0.5 * (low + high)
-        if np.exp(np.minimum(log_ratio - middle, 0.0)).mean() > acceptance:
-            low = middle
-        else:
-            high = middle
-    return low
+
+    def accepts_more(log_ceiling: float) -> bool:
+        return bool(thin_out(log_ratio, log_ceiling).mean() > acceptance)
+
+    return highest(accepts_more, float(log_ratio.min()), float(log_ratio.max()), N_BISECTIONS)
 
 
 def choose_floor(
@@ -178,15 +173,15 @@ def choose_floor(
     """
     chosen = seen.typical(CHUNK)
     space = seen.space[chosen]
-    log_ratio = draft.log_ratio(seen.points[chosen], space)
-    thinned = np.exp(np.minimum(log_ratio - draft.log_ceiling, 0.0))
-    log_worth = seen.log_tau[chosen] - base_log_density(draft.base, space)
-    worth = np.exp(log_worth - log_worth.max())
+    log_base = base_log_density(draft.base, space)
+    thinned = thin_out(draft.log_target(seen.points[chosen], space) - log_base, draft.log_ceiling)
+    log_excess = seen.log_tau[chosen] - log_base
+    excess = np.exp(log_excess - log_excess.max())
     share = settings.defensive * np.array(DEFENSIVE_FACTORS)
     floors = share * acceptance / (1.0 - share + share * acceptance)
     norms = floors + (1.0 - floors) * acceptance
     spread = [
-        norm * float((worth / (floor + (1.0 - floor) * thinned)).mean())
+        norm * float((excess / (floor + (1.0 - floor) * thinned)).mean())
         for floor, norm in zip(floors, norms, strict=True)
     ]
     return float(floors[int(np.argmin(spread))])

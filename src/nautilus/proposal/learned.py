@@ -74,9 +74,10 @@ class LearnedProposal:
 
     def log_ratio(self, points: FloatArray, space: FloatArray) -> FloatArray:
         """Return log of emulated target over base for any number of points, shape (n,)."""
-        return np.asarray(self._log_target(points, space) - base_log_density(self.base, space))
+        return np.asarray(self.log_target(points, space) - base_log_density(self.base, space))
 
-    def _log_target(self, points: FloatArray, space: FloatArray) -> FloatArray:
+    def log_target(self, points: FloatArray, space: FloatArray) -> FloatArray:
+        """Return log of the emulated target for any number of points, shape (n,)."""
         log_l = self.emulator.log_likelihood(points, space)
         # Where the emulator errs by more than log L falls off, contours would lose their rims
         # and small clusters with few points to learn from.
@@ -103,7 +104,7 @@ class LearnedProposal:
         for start in range(0, len(points), BLOCK):
             rows = slice(start, start + BLOCK)
             log_base[rows] = base_log_density(self.base, space[rows])
-            log_target[rows] = self._log_target(points[rows], space[rows])
+            log_target[rows] = self.log_target(points[rows], space[rows])
         thinned = np.exp(np.minimum(0.0, log_target - self.log_ceiling - log_base))
         return log_base, np.log(self.floor + (1.0 - self.floor) * thinned)
 

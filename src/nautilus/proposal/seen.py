@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nautilus._types import BoolArray, FloatArray, IntArray
+from nautilus._weights import worth
 from nautilus.geometry.cluster import fit_clusters
-from nautilus.geometry.fit import fit_mixture, systematic, worth
+from nautilus.geometry.fit import fit_mixture, systematic
 from nautilus.geometry.mixture import Mixture
+from nautilus.proposal.bisection import highest
 from nautilus.proposal.settings import BuildSettings
 
 NEGLIGIBLE = 1e-9
@@ -49,7 +51,7 @@ class Seen:
         """Which points have weight enough to matter, shape (n,)."""
         return np.asarray(self.weights > self.weights.max() * NEGLIGIBLE)
 
-    def only(self, chosen: BoolArray) -> "Seen":
+    def select(self, chosen: BoolArray) -> "Seen":
         """Return some of the points."""
         return Seen(
             self.points[chosen], self.space[chosen], self.log_l[chosen], self.log_g[chosen],
@@ -62,18 +64,18 @@ class Seen:
 
     def fit(self, settings: BuildSettings, rng: np.random.Generator) -> Mixture:
         """Return a mixture fitted to the target."""
-        n_max = settings.n_components_max
+        heavy, n_max = self.heavy, settings.n_components_max
         return fit_clusters(
-            self.space[self.heavy], self.weights[self.heavy], self.n_effective,
+            self.space[heavy], self.weights[heavy], self.n_effective,
             self.grow(settings, n_max), n_max, rng, settings.n_points_min,
         )  # fmt: skip
 
     def grow(self, settings: BuildSettings, n_max: int) -> Mixture:
         """Return a mixture fitted to the target by cutting alone."""
+        heavy = self.heavy
         return fit_mixture(
-            self.space[self.heavy], self.weights[self.heavy], self.n_effective, n_max,
-            settings.n_points_min,
-        )  # fmt: skip
+            self.space[heavy], self.weights[heavy], self.n_effective, n_max, settings.n_points_min
+        )
 
 
 def temper(log_weights: FloatArray, n_effective: float) -> FloatArray:
@@ -84,12 +86,8 @@ def temper(log_weights: FloatArray, n_effective: float) -> FloatArray:
     """
     relative = log_weights - log_weights.max()
 
-    low, high = 0.0, 1.0
-    if worth(np.exp(relative)) < n_effective:
-        for _ in range(N_BISECTIONS):
-            middle = 0.5 * (low + high)
-            low, high = (
-                (low, middle) if worth(np.exp(middle * relative)) < n_effective else (middle, high)
-            )
-        high = low
-    return np.asarray(np.exp(high * relative))
+    def is_enough(power: float) -> bool:
+        return worth(np.exp(power * relative)) >= n_effective
+
+    power = 1.0 if is_enough(1.0) else highest(is_enough, 0.0, 1.0, N_BISECTIONS)
+    return np.asarray(np.exp(power * relative))

@@ -48,11 +48,10 @@ share of one over the root of the number of points drawn."""
 GOOD_EFFICIENCY = 0.9
 """A proposal is not refitted if the last stage drawn from it was this efficient."""
 
-
 N_POSTERIOR_MIN = 200
 """Smallest stage with the posterior as target: a smaller one could hardly confirm anything."""
 
-EFFICIENCY_MIN, MARGIN = 0.02, 1.03
+EFFICIENCY_MIN, SIZE_MARGIN = 0.02, 1.03
 """A stage is sized as if its efficiency were at least this, and by this factor larger."""
 
 
@@ -174,7 +173,7 @@ def sampling_size(
     """
     missing = max(goal.n_eff - current.n_eff, 0.0) / max(efficiency, EFFICIENCY_MIN)
     least = max(config.n_stage, N_POSTERIOR_MIN)
-    wanted = max(MARGIN * missing, goal.n_shell - n_sampled, least)
+    wanted = max(SIZE_MARGIN * missing, goal.n_shell - n_sampled, least)
     return int(min(wanted, max(2 * least, 2 * n_sampled), max(4 * config.n_stage_max, least)))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nautilus._weights import worth
 from nautilus.run.estimate import estimate
 from nautilus.run.mixture import stage_log_densities
 from nautilus.run.state import DensityTable, Ledger, Phase, RunState
@@ -68,7 +69,7 @@ def view_last_stage(state: RunState) -> StageView:
     mean = weights.mean()
     log_z = float(np.log(mean) + log_w.max())
     relative = float(weights.std() / mean / np.sqrt(len(weights)))
-    n_eff = float(weights.sum() ** 2 / (weights**2).sum())
+    n_eff = worth(weights)
     before = estimate(
         Ledger(ledger.points[:n_before], ledger.log_l[:n_before], None, ledger.stages[:-1]),
         DensityTable(state.table.log_q[:n_before]),
