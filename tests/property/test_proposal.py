@@ -77,6 +77,7 @@ def any_proposal(d, n_components, periodic, log_level, rng):
         emulator=emulator,
         target=CappedTarget(log_level, 1.0),
         log_ceiling=rng.normal(),
+        floors=rng.uniform(0.01, 0.5, n_components),
     )
     return normalise(proposal, SETTINGS, (1, 1), serial)
 

@@ -1,14 +1,23 @@
 """The envelope of a proposal: its base, how draws are thinned, and what is never refused."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
 from nautilus.geometry.coordinates import Coordinates, log_prior_density
-from nautilus.geometry.mixture import combine, standard_normal
-from nautilus.proposal.envelope import ceiling_for, choose_base, choose_ceiling, choose_floor
-from nautilus.proposal.learned import LearnedProposal, base_log_density
+from nautilus.geometry.mixture import Mixture, combine, standard_normal
+from nautilus.geometry.walls import reach_walls
+from nautilus.proposal.envelope import (
+    FIRST_WIDENING,
+    ceiling_for,
+    choose_base,
+    choose_ceiling,
+    choose_floors,
+    thin_out,
+)
+from nautilus.proposal.learned import CHUNK, LearnedProposal, base_log_density, draw_base
 from nautilus.proposal.seen import Seen, temper
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
@@ -23,13 +32,18 @@ class Formula:
 
     error: float = 0.0
     line: float = np.inf
+    formula: Callable = field(kw_only=True)
 
-    def log_likelihood(self, points, space):
-        return bell(points) - self.error * (points[:, 0] > self.line)
+    def log_likelihood(self, points, space, margin=0.0):
+        return self.formula(points) - self.error * (points[:, 0] > self.line)
 
 
-def bell(points):
-    return -0.5 * (((points - 0.5) / 0.1) ** 2).sum(axis=1)
+def bell(points, centre=0.5):
+    return -0.5 * (((points - centre) / 0.1) ** 2).sum(axis=1)
+
+
+def two_bells(points):
+    return np.logaddexp(bell(points, 0.2), bell(points, 0.8))
 
 
 def seen_by(log_likelihood, target, n=20_000):
@@ -40,33 +54,48 @@ def seen_by(log_likelihood, target, n=20_000):
     return Seen(points, COORDINATES.to_space(points), log_l, np.zeros(n), log_tau, weights)
 
 
-class TestFloor:
+class TestFloors:
     TARGET = CappedTarget(np.inf)
-    ACCEPTANCE = 0.3
 
-    def share(self, emulator):
-        """Return the share of draws from the base alone, relative to the smallest one."""
-        seen = seen_by(bell, self.TARGET)
-        base = standard_normal(2)
-        proposal = LearnedProposal(COORDINATES, base, emulator, self.TARGET, 0.0, 0.0, 0.0, 0.0)
+    def floors(self, emulator, base):
+        """Return the floors of the components over the smallest one, and the smallest one."""
+        seen = seen_by(emulator.formula, self.TARGET)
+        proposal = LearnedProposal(
+            COORDINATES, base, emulator, self.TARGET, 0.0, np.zeros(0), 0.0, 0.0
+        )
         proposal = replace(proposal, log_ceiling=choose_ceiling(base, seen, SETTINGS))
-        floor = choose_floor(proposal, seen, self.ACCEPTANCE, SETTINGS)
-        assert 0 < floor < 1
-        mean = floor + (1 - floor) * self.ACCEPTANCE
-        return floor / mean / SETTINGS.defensive
+        points, space = draw_base(base, COORDINATES, CHUNK, np.random.default_rng(7))
+        accept = thin_out(proposal.log_ratio(points, space), proposal.log_ceiling)
+        floors = choose_floors(proposal, seen, space, accept, SETTINGS)
+        assert np.all((floors > 0) & (floors <= 1))
+        mean = accept.mean()
+        least = SETTINGS.defensive * mean / (1 - SETTINGS.defensive + SETTINGS.defensive * mean)
+        return floors / least, least
 
     def test_a_good_emulator_is_believed(self):
-        assert np.isclose(self.share(Formula()), 1.0)
+        assert np.isclose(self.floors(Formula(formula=bell), standard_normal(2))[0], 1.0)
 
     def test_one_that_rejects_a_known_part_is_believed_less(self):
         # A tenth of the target lies beyond the line.
-        shares = [self.share(Formula(error, 0.628)) for error in (0.5, 5.0, 500.0)]
-        assert np.isclose(shares[0], 1.0)
-        assert shares[1] > 3.0
-        assert shares[2] >= shares[1]
+        found = [
+            self.floors(Formula(error, 0.628, formula=bell), standard_normal(2))[0][0]
+            for error in (0.5, 5.0, 500.0)
+        ]
+        assert np.isclose(found[0], 1.0)
+        assert found[1] > 2.0
+        assert found[2] >= found[1]
 
-    def test_one_that_rejects_nearly_all_is_hardly_used(self):
-        assert self.share(Formula(50.0, 0.45)) > 7.0
+    def test_only_the_component_that_is_rejected_gets_a_floor(self):
+        centres = COORDINATES.to_space(np.array([[0.2, 0.2], [0.8, 0.8]]))
+        bells = Mixture(np.log([0.5, 0.5]), centres, 0.5 * np.eye(2)[None].repeat(2, axis=0),
+                        np.full(2, np.inf))  # fmt: skip
+        base = combine([bells, standard_normal(2)], [0.98, 0.02])
+        believed, least = self.floors(Formula(formula=two_bells), base)
+        rejected, _ = self.floors(Formula(500.0, 0.5, formula=two_bells), base)
+        assert np.allclose(believed, 1.0)
+        assert rejected[0] < 3.0
+        assert rejected[1] > 5.0 * rejected[0]
+        assert rejected[1] * least > 0.2
 
 
 def funnel(points):
@@ -114,6 +143,7 @@ class TestBase:
         seen = seen_by(bell, target)
         fitted, _, _ = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
         one = seen.fit(SETTINGS, np.random.default_rng(seed))
+        one = reach_walls(one, FIRST_WIDENING * SETTINGS.enlarge)
         np.testing.assert_array_equal(fitted.means, one.means)
 
     @pytest.mark.parametrize("log_level", [np.inf, 1e9, -1e9])

@@ -189,8 +189,8 @@ def core_and_cube(n_dim: int, width: float) -> Draw:
 
 def four_mode_draw() -> Draw:
     rng = np.random.default_rng(0)
-    centres = rng.uniform(0.2, 0.8, size=(4, 6))
-    widths = np.exp(rng.uniform(np.log(0.015), np.log(0.05), size=(4, 6)))
+    centres = rng.uniform(0.2, 0.8, size=(4, 5))
+    widths = np.exp(rng.uniform(np.log(0.015), np.log(0.05), size=(4, 5)))
     return normals(list(rng.dirichlet(np.full(4, 5.0))), centres, widths)
 
 
@@ -201,18 +201,18 @@ def round_pair(n_dim: int, shares: list[float], centres: list[float], widths: li
 DRAWS: dict[str, Draw] = {
     "seed3": independent([stats.norm(0.5, 0.1)] * 3),
     "gaussian-5": equicorrelated(5, 0.05, 0.5),
-    "gaussian-10": equicorrelated(10, 0.05, 0.5),
+    "gaussian-8": equicorrelated(8, 0.05, 0.5),
     "loggamma-2": loggamma_axes(2),
-    "loggamma-6": loggamma_axes(6),
+    "loggamma-5": loggamma_axes(5),
     "rosenbrock-2": rosenbrock_chain(2),
-    "rosenbrock-4": rosenbrock_chain(4),
-    "correlated-funnel-5": funnel(5, 0.05, 10.0, 0.05, 0.95),
+    "rosenbrock-3": rosenbrock_chain(3),
+    "correlated-funnel-4": funnel(4, 0.05, 10.0, 0.05, 0.95),
     "steep-funnel-3": funnel(3, 0.1, 20.0, 0.01, 0.0),
     "shells-2": shell_pair(2),
     "shells-5": shell_pair(5),
     "eggbox": uniform(2),
     "spike-and-slab-3": round_pair(3, [0.5, 0.5], [0.5, 0.6], [0.1, 0.01]),
-    "spike-on-slab-5": round_pair(5, [0.5, 0.5], [0.5, 0.5], [0.1, 0.01]),
+    "spike-on-slab-4": round_pair(4, [0.5, 0.5], [0.5, 0.5], [0.1, 0.01]),
     "plateau-3": uniform(3),
     "staircase-3": core_and_cube(3, 0.05),
     "phases-3": phase_axes(),
@@ -221,11 +221,11 @@ DRAWS: dict[str, Draw] = {
     "very-peaked-3": equicorrelated(3, 1e-6, 0.5),
     "unnormalised-3": equicorrelated(3, 0.05, 0.5),
     "mostly-forbidden-3": independent([stats.uniform(0.65, 0.3)] * 3),
-    "corner-5": independent([stats.expon(scale=0.02)] * 5),
+    "corner-4": independent([stats.expon(scale=0.02)] * 4),
     "walls-5": independent([stats.norm(c, 0.1) for c in (0.0, 1.05, 0.5, -0.1, 0.0)]),
-    "bimodal-4": round_pair(4, [0.3, 0.7], [0.25, 0.7], [0.02, 0.06]),
-    "student-5": multivariate(stats.multivariate_t(np.full(5, 0.5), 0.02**2 * np.eye(5), df=3)),
-    "four-modes-6": four_mode_draw(),
+    "bimodal-3": round_pair(3, [0.3, 0.7], [0.25, 0.7], [0.02, 0.06]),
+    "student-4": multivariate(stats.multivariate_t(np.full(4, 0.5), 0.02**2 * np.eye(4), df=3)),
+    "four-modes-5": four_mode_draw(),
     "banana-4": bananas(4),
     "ridge-6": equicorrelated(6, 0.05, 0.9999),
     "uninformed-15": independent([stats.norm(0.4, 0.05)] * 5 + [stats.uniform()] * 10),

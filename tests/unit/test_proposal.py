@@ -17,7 +17,7 @@ from nautilus.proposal.base import BLOCK
 from nautilus.proposal.build import build_proposal
 from nautilus.proposal.cube import CHUNK as CUBE_CHUNK
 from nautilus.proposal.cube import CubeProposal
-from nautilus.proposal.learned import CHUNK, LearnedProposal
+from nautilus.proposal.learned import CHUNK, MARGIN, LearnedProposal
 from nautilus.proposal.norm import normalise
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
@@ -265,18 +265,22 @@ class TestBuild:
         proposal = build(bent, -4.0)
         points = draw(proposal, 2000)
         space = proposal.coordinates.to_space(points)
-        sure = replace(proposal, emulator=replace(proposal.emulator, error=0.0))
-        unsure = replace(proposal, emulator=replace(proposal.emulator, error=2.0))
+        n_experts = proposal.emulator.gates.n_components
+        sure, unsure = (
+            replace(proposal, emulator=replace(proposal.emulator, errors=np.full(n_experts, error)))
+            for error in (0.0, 2.0)
+        )
         gain = unsure.log_ratio(points, space) - sure.log_ratio(points, space)
         predicted = proposal.emulator.log_likelihood(points, space)
         inside, outside = predicted > -4.0, predicted < -7.0
         np.testing.assert_allclose(gain[inside], 0.0, atol=1e-9)
-        np.testing.assert_allclose(gain[outside], 2.0)
+        np.testing.assert_allclose(gain[outside], 2.0 * MARGIN)
 
     def test_the_posterior_is_not(self, plain):
         points = draw(plain, 100)
         space = plain.coordinates.to_space(points)
-        unsure = replace(plain, emulator=replace(plain.emulator, error=2.0))
+        errors = np.full(plain.emulator.gates.n_components, 2.0)
+        unsure = replace(plain, emulator=replace(plain.emulator, errors=errors))
         np.testing.assert_array_equal(
             unsure.log_ratio(points, space), plain.log_ratio(points, space)
         )

@@ -15,7 +15,10 @@ from nautilus.geometry.fit import moments, safe_cholesky
 from nautilus.geometry.mixture import Mixture
 
 HELD_OUT = 0.15
-"""Share of the training points on which the baseline is judged."""
+"""Share of the training points on which baseline and networks are judged."""
+
+BORROWED_ERRORS = 4.0
+"""An expert's error counts as if so many of its points had the error of all."""
 
 HEADROOM = 1.0
 """Predictions of log L end this far above the highest training point."""
@@ -25,9 +28,6 @@ WEIGHT_LEAST = 1e-12
 
 UNEXPLAINED_MAX = 0.5
 """A baseline is kept if it leaves less than this share of the variance."""
-
-VALIDATION = 0.1
-"""Share of the training points on which a network's training is judged."""
 
 RANGE = 100.0
 """The baseline is fitted to log L down to so many widths of the scale below its reference."""
@@ -60,9 +60,9 @@ class Emulator:
         Size of what the networks learned on the learning scale.
     ceiling
         Largest log L that is ever predicted.
-    error
-        Root mean square error of log L on points not trained on, near the
-        reference; dimension of log L.
+    errors
+        Root mean square error of log L on points held out, near the reference, for
+        each expert; dimension of log L, shape (K,).
     caution
         How many standard deviations of the ensemble are added to its mean.
     """
@@ -77,10 +77,12 @@ class Emulator:
     networks: tuple[Network, ...]
     amplitude: float
     ceiling: float
-    error: float
+    errors: FloatArray
     caution: float
 
-    def log_likelihood(self, points: FloatArray, space: FloatArray) -> FloatArray:
+    def log_likelihood(
+        self, points: FloatArray, space: FloatArray, margin: float = 0.0
+    ) -> FloatArray:
         """Return the predicted log L, shape (n,).
 
         Parameters
@@ -89,9 +91,12 @@ class Emulator:
             Unit cube, shape (n, d).
         space
             The same points in whole-space coordinates.
+        margin
+            Predictions are raised by this times the error of the experts there.
         """
         opened = self.coordinates.rotate(points)
-        start, inputs = _prepare(self, opened, space)
+        responsibilities = _responsibilities(self.gates, space)
+        start, inputs = _prepare(self, opened, responsibilities)
         learned = start
         if self.networks:
             outputs = np.stack([network.predict(inputs) for network in self.networks])
@@ -99,18 +104,25 @@ class Emulator:
             if self.caution and len(self.networks) > 1:
                 correction += self.caution * outputs.std(axis=0, dtype=np.float64)
             learned = start + self.amplitude * correction
-        return np.minimum(self.scale.expand(learned), self.ceiling)
+        raised = self.scale.expand(learned)
+        if margin:
+            raised = raised + margin * (responsibilities @ self.errors)
+        return np.asarray(np.minimum(raised, self.ceiling))
 
 
-def _prepare(frame: Emulator, opened: FloatArray, space: FloatArray) -> tuple[FloatArray, Single]:
+def _responsibilities(gates: Mixture, space: FloatArray) -> FloatArray:
+    if gates.n_components == 1:
+        return np.ones((len(space), 1))
+    return gates.responsibilities(space)
+
+
+def _prepare(
+    frame: Emulator, opened: FloatArray, responsibilities: FloatArray
+) -> tuple[FloatArray, Single]:
     """Return the baseline on the learning scale and the inputs of the networks."""
     blocks = [_compress_inputs((opened - frame.centre) @ frame.whitening.T)]
     start = np.zeros(len(opened))
     if frame.baseline is not None:
-        if frame.gates.n_components == 1:
-            responsibilities = np.ones((len(opened), 1))
-        else:
-            responsibilities = frame.gates.responsibilities(space)
         value, blended = frame.baseline.predict(opened, responsibilities)
         start = frame.scale.compress(np.minimum(value, frame.ceiling))
         if frame.gates.n_components > 1:
@@ -214,50 +226,60 @@ def fit_emulator(
         networks=(),
         amplitude=1.0,
         ceiling=float(data.log_l.max()) + HEADROOM,
-        error=np.inf,
+        errors=np.full(gates.n_components, np.inf),
         caution=settings.caution,
     )
     frame = _with_baseline(frame, data, is_held_out)
-    start, inputs = _prepare(frame, coordinates.rotate(data.points), data.space)
+    responsibilities = _responsibilities(gates, data.space)
+    start, inputs = _prepare(frame, coordinates.rotate(data.points), responsibilities)
     importance = scale.slope(data.log_l)
-    left = (learned - start)[is_held_out]
-    near = importance[is_held_out] ** 2
-    error = float(np.sqrt(np.sum(near * left**2) / near.sum())) * scale.width
-    if error < settings.accuracy or settings.n_networks == 0:
-        return replace(frame, error=error)
     residual = learned - start
+    near, responsible = importance[is_held_out] ** 2, responsibilities[is_held_out]
+    errors = scale.width * _errors(residual[is_held_out], near, responsible)
+    if errors.max() < settings.accuracy or settings.n_networks == 0:
+        return replace(frame, errors=errors)
     amplitude = float(np.sqrt(np.mean(residual * residual)))
     targets = (residual / amplitude).astype(np.float32)
     weights = importance.astype(np.float32)
     tasks = [
-        (inputs, targets, weights, settings.hidden_layers, settings.schedule, (*address, m))
+        (inputs, targets, weights, is_held_out, settings.hidden_layers, settings.schedule,
+         (*address, m))
         for m in range(settings.n_networks)
-    ]
-    results = run_tasks(train_member, tasks)
-    networks = tuple(network for network, _ in results)
-    error = float(np.sqrt(np.mean([e for _, e in results]))) * amplitude * scale.width
-    return replace(frame, networks=networks, amplitude=amplitude, error=error)
+    ]  # fmt: skip
+    networks = tuple(run_tasks(train_member, tasks))
+    frame = replace(frame, networks=networks, amplitude=amplitude)
+    test = data.select(is_held_out)
+    predicted = scale.compress(frame.log_likelihood(test.points, test.space))
+    left = learned[is_held_out] - predicted
+    return replace(frame, errors=scale.width * _errors(left, near, responsible))
+
+
+def _errors(left: FloatArray, near: FloatArray, responsibilities: FloatArray) -> FloatArray:
+    """Return the root mean square of what is left for each expert; few points borrow from all."""
+    squared = near * left**2
+    overall = float(squared.sum() / near.sum())
+    own, count = squared @ responsibilities, near @ responsibilities
+    return np.sqrt((own + BORROWED_ERRORS * overall) / (count + BORROWED_ERRORS))
 
 
 def _with_baseline(frame: Emulator, data: TrainingSet, is_held_out: BoolArray) -> Emulator:
     """Return the frame with a baseline if it halves the squared error at least."""
     scale = frame.scale
-    used = data.select((data.log_l > scale.reference - RANGE * scale.width) & ~is_held_out)
+    is_used = (data.log_l > scale.reference - RANGE * scale.width) & ~is_held_out
+    used = data.select(is_used)
     if len(used.points) < n_coefficients(used.points.shape[1]):
         return frame
-    responsibilities = np.ones((len(used.points), 1))
-    if frame.gates.n_components > 1:
-        responsibilities = frame.gates.responsibilities(used.space)
+    responsibilities = _responsibilities(frame.gates, data.space)
     baseline = fit_baseline(
         frame.coordinates.rotate(used.points),
         used.log_l,
         scale.slope(used.log_l) ** 2,
-        responsibilities,
+        responsibilities[is_used],
         np.maximum(used.target_weights, data.target_weights.max() * WEIGHT_LEAST),
     )
     trial = replace(frame, baseline=baseline)
     test = data.select(is_held_out)
-    start, _ = _prepare(trial, frame.coordinates.rotate(test.points), test.space)
+    start, _ = _prepare(trial, frame.coordinates.rotate(test.points), responsibilities[is_held_out])
     learned, weight = scale.compress(test.log_l), scale.slope(test.log_l)
     spread = learned - np.average(learned, weights=weight)
     left, whole = np.sum(weight * (learned - start) ** 2), np.sum(weight * spread**2)
@@ -275,20 +297,22 @@ def train_member(
     inputs: Single,
     targets: Single,
     weights: Single,
+    is_held_out: BoolArray,
     hidden_layers: tuple[int, ...],
     schedule: Schedule,
     address: tuple[int, int, int],
-) -> tuple[Network, float]:
-    """Train one member of the ensemble on its own split of the points."""
+) -> Network:
+    """Train one member of the ensemble; points held out tell when to stop."""
     rng = stream(address[0], "train", *address[1:])
-    kept = ~_choose(len(inputs), VALIDATION, rng)
+    kept = ~is_held_out
     network = new_network((inputs.shape[1], *hidden_layers), rng)
-    return train(
+    network, _ = train(
         network,
         inputs[kept],
         targets[kept],
         weights[kept],
-        (inputs[~kept], targets[~kept], weights[~kept]),
+        (inputs[is_held_out], targets[is_held_out], weights[is_held_out]),
         schedule,
         rng,
     )
+    return network

@@ -67,6 +67,19 @@ class Mixture:
         np.exp(terms - peak[:, None], out=terms)
         return np.asarray(np.log(terms.sum(axis=1)) + peak)
 
+    def log_density_and_blend(
+        self, points: FloatArray, values: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return log density and the mean of one value per component, shape (n,) each.
+
+        The mean is weighted with the responsibilities; `values` has shape (K,).
+        """
+        terms = self.component_log_density(points) + self.log_shares
+        peak = terms.max(axis=1)
+        np.exp(terms - peak[:, None], out=terms)
+        total = terms.sum(axis=1)
+        return np.log(total) + peak, np.asarray(terms @ values) / total
+
     def responsibilities(self, points: FloatArray) -> FloatArray:
         """Return the probability of each component given each point, shape (n, K)."""
         terms = self.component_log_density(points) + self.log_shares

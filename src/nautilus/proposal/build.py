@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from nautilus._streams import stream
 from nautilus._types import FloatArray, RunTasks
 from nautilus.emulator.emulator import Emulator
@@ -11,7 +13,7 @@ from nautilus.proposal.envelope import (
     ceiling_for,
     choose_base,
     choose_ceiling,
-    choose_floor,
+    choose_floors,
     refit,
     thin_out,
 )
@@ -66,7 +68,8 @@ def build_proposal(
     first, base, log_ceiling = choose_base(seen, target, settings, rng)
     if emulator is None:
         emulator = learn(seen, first, target, coordinates, settings, address, run_tasks)
-    draft = LearnedProposal(coordinates, base, emulator, target, log_ceiling, 0.0, 0.0, 0.0)
+    none = np.zeros(0)
+    draft = LearnedProposal(coordinates, base, emulator, target, log_ceiling, none, 0.0, 0.0)
     for attempt in range(N_REFITS + 1):
         rng = stream(address[0], "base", address[1], attempt)
         trial, space = draw_base(draft.base, coordinates, 2 * CHUNK, rng)
@@ -79,5 +82,5 @@ def build_proposal(
         refitted = refit(base, space, accept, settings)
         log_ceiling = choose_ceiling(refitted, seen, settings)
         draft = replace(draft, base=refitted, log_ceiling=log_ceiling)
-    floor = choose_floor(draft, seen, float(accept.mean()), settings)
-    return normalise(replace(draft, floor=floor), settings, address, run_tasks)
+    floors = choose_floors(draft, seen, space, accept, settings)
+    return normalise(replace(draft, floors=floors), settings, address, run_tasks)

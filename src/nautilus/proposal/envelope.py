@@ -9,6 +9,7 @@ from nautilus.geometry.coordinates import log_prior_density
 from nautilus.geometry.fit import fit_mixture, least_points
 from nautilus.geometry.gaps import cover_gaps
 from nautilus.geometry.mixture import Mixture, combine, standard_normal
+from nautilus.geometry.walls import reach_walls
 from nautilus.proposal.bisection import highest
 from nautilus.proposal.learned import CHUNK, LearnedProposal, base_log_density
 from nautilus.proposal.seen import Seen
@@ -45,8 +46,8 @@ SPLIT_GAIN = 0.1
 LEAST_PART = 1e-3
 """Smallest share of one of the two parts."""
 
-DEFENSIVE_FACTORS = (1.0, 2.0, 4.0, 8.0, 14.0)
-"""The defensive share is one of these times the smallest one."""
+N_FLOORS, N_FLOOR_ROUNDS = 8, 6
+"""Floors that are tried, evenly spaced in the logarithm up to one, and rounds of choosing."""
 
 N_BISECTIONS = 60
 EXPONENT_MAX = 700.0
@@ -61,7 +62,7 @@ def choose_base(
     outside are also fitted each on its own: inside there are few points and they weigh most,
     so that a common fit follows neither. The base that needs the lower ceiling is taken.
     """
-    first = seen.fit(settings, rng)
+    first = _fit(seen, settings, rng)
     base = _cover(first, seen, settings)
     log_ceiling = choose_ceiling(base, seen, settings)
     log_mass = float(logsumexp(seen.log_tau - seen.log_g)) - np.log(len(seen.log_g))
@@ -73,13 +74,17 @@ def choose_base(
         return first, base, log_ceiling
     share = float(seen.weights[inside].sum() / seen.weights.sum())
     share = min(max(share, LEAST_PART), 1.0 - LEAST_PART)
-    fits = [part.fit(settings, rng) for part in parts]
+    fits = [_fit(part, settings, rng) for part in parts]
     split = combine(fits, [share, 1.0 - share])
     other = _cover(split, seen, settings)
     other_ceiling = choose_ceiling(other, seen, settings)
     if other_ceiling < log_ceiling - SPLIT_GAIN:
         return split, other, other_ceiling
     return first, base, log_ceiling
+
+
+def _fit(seen: Seen, settings: BuildSettings, rng: np.random.Generator) -> Mixture:
+    return reach_walls(seen.fit(settings, rng), FIRST_WIDENING * settings.enlarge)
 
 
 def _cover(fitted: Mixture, seen: Seen, settings: BuildSettings) -> Mixture:
@@ -150,38 +155,50 @@ def ceiling_for(log_ratio: FloatArray, acceptance: float) -> float:
     return highest(accepts_more, float(log_ratio.min()), float(log_ratio.max()), N_BISECTIONS)
 
 
-def choose_floor(
-    draft: LearnedProposal, seen: Seen, acceptance: float, settings: BuildSettings
-) -> float:
-    """Return the smallest acceptance that a proposal should have anywhere.
+def choose_floors(
+    draft: LearnedProposal,
+    seen: Seen,
+    space: FloatArray,
+    accept: FloatArray,
+    settings: BuildSettings,
+) -> FloatArray:
+    """Return the smallest acceptance that each component of the base should have, shape (K,).
 
     The mean of target over proposal over the points of the target is one plus the relative
-    variance of importance weights. Evaluated points estimate it for several shares of
-    draws from the base alone; the share that makes it smallest is taken. A good emulator
-    gets the smallest share, one that rejects what is known to belong to the target a large one.
+    variance of importance weights. Evaluated points estimate it: for a floor f it is a product
+    of the acceptance A(f) and a mean E(f), both of which are sums over the components, so that
+    each component takes the floor with the least A_k / A + E_k / E and A and E follow. Where
+    the emulator is good the smallest floor wins; where it rejects what is known to belong to
+    the target, draws come from the base.
 
     Parameters
     ----------
     draft
-        The proposal without a floor.
+        The proposal without floors.
     seen
         Evaluated points.
-    acceptance
-        Mean acceptance of the draft's draws.
+    space, accept
+        Draws from the base and their acceptance without a floor, shapes (n, d) and (n,).
     settings
-        Hold the smallest share.
+        Hold the smallest share of draws from the base.
     """
     chosen = seen.typical(CHUNK)
-    space = seen.space[chosen]
-    log_base = base_log_density(draft.base, space)
-    thinned = thin_out(draft.log_target(seen.points[chosen], space) - log_base, draft.log_ceiling)
+    known = seen.space[chosen]
+    log_base = base_log_density(draft.base, known)
+    thinned = thin_out(draft.log_target(seen.points[chosen], known) - log_base, draft.log_ceiling)
     log_excess = seen.log_tau[chosen] - log_base
     excess = np.exp(log_excess - log_excess.max())
-    share = settings.defensive * np.array(DEFENSIVE_FACTORS)
-    floors = share * acceptance / (1.0 - share + share * acceptance)
-    norms = floors + (1.0 - floors) * acceptance
-    spread = [
-        norm * float((excess / (floor + (1.0 - floor) * thinned)).mean())
-        for floor, norm in zip(floors, norms, strict=True)
-    ]
-    return float(floors[int(np.argmin(spread))])
+    mean = float(accept.mean())
+    least = settings.defensive * mean / (1.0 - settings.defensive + settings.defensive * mean)
+    floors = np.geomspace(least, 1.0, N_FLOORS)
+    drawn, known_by = draft.base.responsibilities(space), draft.base.responsibilities(known)
+    share, accepted = drawn.mean(axis=0), accept @ drawn / len(accept)
+    norms = np.outer(share, floors) + np.outer(accepted, 1.0 - floors)
+    kept = floors + np.outer(thinned, 1.0 - floors)
+    means = known_by.T @ (excess[:, None] / kept)
+    every = np.arange(len(share))
+    best = np.zeros(len(share), dtype=np.int64)
+    for _ in range(N_FLOOR_ROUNDS):
+        norm, whole = norms[every, best].sum(), means[every, best].sum()
+        best = np.argmin(norms / norm + means / whole, axis=1)
+    return np.asarray(floors[best])

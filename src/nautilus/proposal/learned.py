@@ -14,7 +14,7 @@ from nautilus.proposal.target import CappedTarget
 CHUNK = 4096
 """Trials per chunk of the normalisation, a multiple of the block of the arithmetic."""
 
-MARGIN = 1.0
+MARGIN = 0.5
 """Predictions are raised by the emulator's error times this before they are capped."""
 
 DRAW_CHUNK = 1024
@@ -42,8 +42,8 @@ class LearnedProposal:
         Turns predicted log L into the target.
     log_ceiling
         Logarithm of c.
-    floor
-        The smallest acceptance f, between 0 and 1.
+    floors
+        The smallest acceptance f of each component of the base, between 0 and 1, shape (K,).
     log_norm
         Logarithm of A.
     log_norm_error
@@ -55,7 +55,7 @@ class LearnedProposal:
     emulator: Emulator
     target: CappedTarget
     log_ceiling: float
-    floor: float
+    floors: FloatArray
     log_norm: float
     log_norm_error: float
 
@@ -78,11 +78,10 @@ class LearnedProposal:
 
     def log_target(self, points: FloatArray, space: FloatArray) -> FloatArray:
         """Return log of the emulated target for any number of points, shape (n,)."""
-        log_l = self.emulator.log_likelihood(points, space)
         # Where the emulator errs by more than log L falls off, contours would lose their rims
         # and small clusters with few points to learn from.
-        margin = MARGIN * self.emulator.error if np.isfinite(self.target.log_level) else 0.0
-        return self.target.log_value(log_l + margin)
+        margin = MARGIN if np.isfinite(self.target.log_level) else 0.0
+        return self.target.log_value(self.emulator.log_likelihood(points, space, margin))
 
     def log_density(self, points: FloatArray) -> FloatArray:
         """Return the exact log density given A, shape (n,)."""
@@ -100,13 +99,15 @@ class LearnedProposal:
         self, points: FloatArray, space: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         log_base = np.empty(len(points))
+        floor = np.empty(len(points))
         log_target = np.empty(len(points))
         for start in range(0, len(points), BLOCK):
             rows = slice(start, start + BLOCK)
-            log_base[rows] = base_log_density(self.base, space[rows])
+            log_base[rows], floor[rows] = self.base.log_density_and_blend(space[rows], self.floors)
+            log_base[rows] -= log_prior_density(space[rows])
             log_target[rows] = self.log_target(points[rows], space[rows])
         thinned = np.exp(np.minimum(0.0, log_target - self.log_ceiling - log_base))
-        return log_base, np.log(self.floor + (1.0 - self.floor) * thinned)
+        return log_base, np.log(floor + (1.0 - floor) * thinned)
 
 
 def base_log_density(base: Mixture, space: FloatArray) -> FloatArray:
