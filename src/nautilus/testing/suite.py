@@ -43,7 +43,7 @@ class Plan:
 
     problems: tuple[str, ...]
     n_seeds: int = 20
-    n_eff: float = 3000.0
+    n_eff: float = 4000.0
     timeout: float = 600.0
     n_workers: int = 2
     cap: float = CAP
