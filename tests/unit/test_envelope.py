@@ -57,13 +57,24 @@ def seen_by(log_likelihood, target, n=20_000):
 class TestFloors:
     TARGET = CappedTarget(np.inf)
 
+    def two_components(self):
+        """Return a base for two bells."""
+        centres = COORDINATES.to_space(np.array([[0.2, 0.2], [0.8, 0.8]]))
+        factors = 0.5 * np.eye(2)[None].repeat(2, axis=0)
+        bells = Mixture(np.log([0.5, 0.5]), centres, factors, np.full(2, np.inf))
+        return combine([bells, standard_normal(2)], [0.98, 0.02])
+
+    def proposal(self, emulator, base, seen):
+        """Return a proposal without floors."""
+        log_ceiling, none = choose_ceiling(base, seen, SETTINGS), np.zeros(0)
+        return LearnedProposal(
+            COORDINATES, base, emulator, self.TARGET, log_ceiling, none, 0.0, 0.0
+        )
+
     def floors(self, emulator, base):
         """Return the floors of the components over the smallest one, and the smallest one."""
         seen = seen_by(emulator.formula, self.TARGET)
-        proposal = LearnedProposal(
-            COORDINATES, base, emulator, self.TARGET, 0.0, np.zeros(0), 0.0, 0.0
-        )
-        proposal = replace(proposal, log_ceiling=choose_ceiling(base, seen, SETTINGS))
+        proposal = self.proposal(emulator, base, seen)
         points, space = draw_base(base, COORDINATES, CHUNK, np.random.default_rng(7))
         accept = thin_out(proposal.log_ratio(points, space), proposal.log_ceiling)
         floors = choose_floors(proposal, seen, space, accept, SETTINGS)
@@ -85,11 +96,37 @@ class TestFloors:
         assert found[1] > 2.0
         assert found[2] >= found[1]
 
+    def test_one_that_rejects_nearly_all_is_hardly_used(self):
+        found, least = self.floors(Formula(50.0, 0.45, formula=bell), standard_normal(2))
+        assert found[0] * least > 0.3
+
+    def test_no_single_change_makes_the_weights_more_even(self):
+        def spread(floors):
+            filled = replace(proposal, floors=floors)
+            log_accept = filled._log_base_and_accept(seen.points, seen.space)[1]
+            excess = log_tau - base_log_density(base, seen.space) - log_accept
+            trials = filled._log_base_and_accept(points, space)[1]
+            return np.exp(trials).mean() * float(seen.weights @ np.exp(excess - peak))
+
+        emulator = Formula(5.0, 0.6, formula=two_bells)
+        seen = seen_by(emulator.formula, self.TARGET)
+        log_tau, base = seen.log_tau, self.two_components()
+        peak = float((log_tau - base_log_density(base, seen.space)).max())
+        proposal = self.proposal(emulator, base, seen)
+        points, space = draw_base(base, COORDINATES, CHUNK, np.random.default_rng(7))
+        accept = thin_out(proposal.log_ratio(points, space), proposal.log_ceiling)
+        floors = choose_floors(proposal, seen, space, accept, SETTINGS)
+        best = spread(floors)
+        for k in range(len(floors)):
+            for other in np.geomspace(floors.min(), 1.0, 8):
+                changed = np.where(np.arange(len(floors)) == k, other, floors)
+                # Known points are thinned to a sample that stands for all of them.
+                assert spread(changed) > 0.97 * best
+        common = np.geomspace(floors.min(), 1.0, 8)
+        assert best < 0.95 * min(spread(np.full(3, floor)) for floor in common)
+
     def test_only_the_component_that_is_rejected_gets_a_floor(self):
-        centres = COORDINATES.to_space(np.array([[0.2, 0.2], [0.8, 0.8]]))
-        bells = Mixture(np.log([0.5, 0.5]), centres, 0.5 * np.eye(2)[None].repeat(2, axis=0),
-                        np.full(2, np.inf))  # fmt: skip
-        base = combine([bells, standard_normal(2)], [0.98, 0.02])
+        base = self.two_components()
         believed, least = self.floors(Formula(formula=two_bells), base)
         rejected, _ = self.floors(Formula(500.0, 0.5, formula=two_bells), base)
         assert np.allclose(believed, 1.0)

@@ -70,6 +70,20 @@ class TestMixture:
             mixture.responsibilities(points), joint / joint.sum(axis=1, keepdims=True), rtol=1e-9
         )
 
+    @pytest.mark.parametrize("d", [1, 3])
+    def test_values_of_components_are_blended_by_responsibilities(self, d, seed):
+        mixture = some_mixture(d, seed)
+        rng = np.random.default_rng(seed)
+        points, values = rng.normal(size=(50, d)), rng.random(mixture.n_components)
+        log_density, blend = mixture.log_density_and_blend(points, values)
+        np.testing.assert_array_equal(log_density, mixture.log_density(points))
+        np.testing.assert_allclose(blend, mixture.responsibilities(points) @ values, rtol=1e-12)
+
+    def test_one_component_passes_its_value_on(self):
+        points = np.array([[0.0, 0.0], [1e3, -1e3]])
+        _, blend = standard_normal(2).log_density_and_blend(points, np.array([0.25]))
+        np.testing.assert_allclose(blend, 0.25)
+
     def test_responsibilities_survive_where_every_density_underflows(self, seed):
         mixture = some_mixture(2, seed, dof=(np.inf, np.inf))
         far = mixture.responsibilities(np.array([[1e6, -1e6], [-1e6, 1e6]]))

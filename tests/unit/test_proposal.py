@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import ndtr
 
 from nautilus._streams import stream
 from nautilus.emulator.emulator import EmulatorSettings
 from nautilus.emulator.network import Network
 from nautilus.emulator.training import Schedule
 from nautilus.geometry.coordinates import log_prior_density
-from nautilus.geometry.mixture import standard_normal
+from nautilus.geometry.mixture import combine, standard_normal
 from nautilus.proposal.base import BLOCK
 from nautilus.proposal.build import build_proposal
 from nautilus.proposal.cube import CHUNK as CUBE_CHUNK
@@ -275,6 +276,38 @@ class TestBuild:
         inside, outside = predicted > -4.0, predicted < -7.0
         np.testing.assert_allclose(gain[inside], 0.0, atol=1e-9)
         np.testing.assert_allclose(gain[outside], 2.0 * MARGIN)
+
+    def test_it_is_wider_where_the_expert_errs(self):
+        proposal = build(bent, -4.0)
+        gates = combine(
+            [replace(standard_normal(2).scaled(0.3), means=np.array([[x, 0.0]])) for x in (-1, 1)],
+            [0.5, 0.5],
+        )
+        emulator = replace(proposal.emulator, gates=gates, baseline=None, networks=())
+        low, high = (
+            replace(proposal, emulator=replace(
+                emulator, errors=np.array([0.0, error]), ceiling=0.0,
+                scale=replace(emulator.scale, reference=-9.0)))
+            for error in (0.0, 2.0)
+        )  # fmt: skip
+        points = np.array([[0.1, 0.5], [0.5, 0.5], [0.9, 0.5]])
+        space = proposal.coordinates.to_space(points)
+        gain = high.log_ratio(points, space) - low.log_ratio(points, space)
+        np.testing.assert_allclose(gain, MARGIN * np.array([0.0, 1.0, 2.0]), atol=1e-6)
+
+    def test_a_floor_lifts_its_own_component_alone(self, plain):
+        base = combine(
+            [replace(standard_normal(2).scaled(0.2), means=np.array([[x, 0.0]])) for x in (-1, 1)],
+            [0.5, 0.5],
+        )
+        points = np.array([[ndtr(-1.0), 0.5], [ndtr(1.0), 0.5]])
+        # A ceiling this high refuses whatever the floors let not pass.
+        low, high = (
+            replace(plain, base=base, log_ceiling=500.0, floors=np.array([0.01, floor]))
+            for floor in (0.01, 0.64)
+        )
+        gain = high.log_density(points) - low.log_density(points)
+        np.testing.assert_allclose(gain, [0.0, np.log(64.0)], atol=1e-6)
 
     def test_the_posterior_is_not(self, plain):
         points = draw(plain, 100)

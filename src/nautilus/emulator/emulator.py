@@ -152,7 +152,7 @@ class EmulatorSettings:
     schedule
         How each network is trained.
     accuracy
-        Networks are left out if the baseline's error of log L is below this.
+        Networks are left out if the baseline's error of log L is below this for every expert.
     caution
         See `Emulator`.
     """

@@ -5,11 +5,15 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from nautilus._types import FloatArray
+from nautilus._types import BoolArray, FloatArray
+from nautilus.geometry.fit import safe_cholesky
 from nautilus.geometry.mixture import LOG_2PI, Mixture
 
-N_NODES = 32
+N_NODES = 128
 """Nodes for the moments of a density that ends at a wall."""
+
+NEAR = 2.5
+"""A wall is near if it is within so many of a component's widths in the cube."""
 
 
 def reach_walls(mixture: Mixture, widening: float) -> Mixture:
@@ -17,9 +21,10 @@ def reach_walls(mixture: Mixture, widening: float) -> Mixture:
 
     The points of a small cluster at a wall may leave out a strip along it by chance: thin in
     the cube, but stretched to infinity in the whole space, so that no widening there covers
-    it. A component is therefore also seen in the cube, as a normal density of its width that
-    ends at the walls. Along axes where this is wider in the whole space than the component,
-    it takes its mean and width.
+    it. Along an axis with a wall nearby a component is therefore also seen in the cube, as a
+    normal density of its width that ends at the walls. If this is wider in the whole space than the
+    component, the component takes its mean and width along the axis. Given the
+    coordinate along the axis, the others are distributed as before.
 
     Parameters
     ----------
@@ -28,18 +33,29 @@ def reach_walls(mixture: Mixture, widening: float) -> Mixture:
     widening
         Factor by which its lengths will be scaled.
     """
-    width = np.sqrt(np.einsum("kij,kij->ki", mixture.cholesky, mixture.cholesky))
-    centre, spread = _seen_in_the_cube(mixture.means, widening * width)
-    factor = np.maximum(spread / (widening * width), 1.0)
-    means = np.where(factor > 1.0, centre, mixture.means)
-    return replace(mixture, means=means, cholesky=mixture.cholesky * factor[:, :, None])
+    variance = np.einsum("kij,kij->ki", mixture.cholesky, mixture.cholesky)
+    width = widening * np.sqrt(variance)
+    is_near, centre, spread = _seen_in_the_cube(mixture.means, width)
+    wanted = np.where(is_near & (spread > width), (spread / widening) ** 2, 0.0)
+    means, cholesky = mixture.means.copy(), mixture.cholesky.copy()
+    for k in np.flatnonzero(wanted.any(axis=1)):
+        covariance = cholesky[k] @ cholesky[k].T
+        for i in np.flatnonzero(wanted[k] > np.diagonal(covariance)):
+            slope = covariance[i] / covariance[i, i]
+            means[k] += slope * (centre[k, i] - means[k, i])
+            added = max(wanted[k, i] - covariance[i, i], 0.0)
+            covariance = covariance + added * np.outer(slope, slope)
+        cholesky[k] = safe_cholesky(covariance)
+    return replace(mixture, means=means, cholesky=cholesky)
 
 
-def _seen_in_the_cube(means: FloatArray, width: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean and standard deviation in the whole space of normal densities in the cube.
+def _seen_in_the_cube(
+    means: FloatArray, width: FloatArray
+) -> tuple[BoolArray, FloatArray, FloatArray]:
+    """Return whether a wall is near, and means and widths in the whole space.
 
-    They have the centres and, to first order, the widths given in the whole space, and end at
-    the walls.
+    They are those of normal densities in the cube that have the centres and, to first order,
+    the widths given in the whole space, and end at the walls.
     """
     side = np.where(means > 0, -1.0, 1.0)
     near = side * means  # the nearest wall is at zero, where numbers are exact
@@ -50,4 +66,4 @@ def _seen_in_the_cube(means: FloatArray, width: FloatArray) -> tuple[FloatArray,
     quantile = ndtri(low[..., None] + share * (high - low)[..., None])
     inside = centre[..., None] + scale[..., None] * quantile
     nodes = ndtri(np.clip(inside, np.finfo(float).tiny, 1.0 - np.finfo(float).epsneg))
-    return side * nodes.mean(axis=-1), nodes.std(axis=-1)
+    return centre < NEAR * scale, side * nodes.mean(axis=-1), nodes.std(axis=-1)

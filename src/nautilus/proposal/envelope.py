@@ -46,7 +46,7 @@ SPLIT_GAIN = 0.1
 LEAST_PART = 1e-3
 """Smallest share of one of the two parts."""
 
-N_FLOORS, N_FLOOR_ROUNDS = 8, 6
+N_FLOORS, N_FLOOR_ROUNDS = 8, 3
 """Floors that are tried, evenly spaced in the logarithm up to one, and rounds of choosing."""
 
 N_BISECTIONS = 60
@@ -165,11 +165,12 @@ def choose_floors(
     """Return the smallest acceptance that each component of the base should have, shape (K,).
 
     The mean of target over proposal over the points of the target is one plus the relative
-    variance of importance weights. Evaluated points estimate it: for a floor f it is a product
-    of the acceptance A(f) and a mean E(f), both of which are sums over the components, so that
-    each component takes the floor with the least A_k / A + E_k / E and A and E follow. Where
-    the emulator is good the smallest floor wins; where it rejects what is known to belong to
-    the target, draws come from the base.
+    variance of importance weights. Evaluated points estimate it, as the product of the mean
+    acceptance A, a sum over the components, and of a mean E that is at most such a sum, and
+    equal to it where components do not overlap. From the best common floor on, one component
+    after the other takes the floor with the smallest product. Where the emulator is good the
+    smallest floor wins; where it rejects what is known to belong to the target, draws come
+    from the base.
 
     Parameters
     ----------
@@ -196,9 +197,11 @@ def choose_floors(
     norms = np.outer(share, floors) + np.outer(accepted, 1.0 - floors)
     kept = floors + np.outer(thinned, 1.0 - floors)
     means = known_by.T @ (excess[:, None] / kept)
+    best = np.full(len(share), np.argmin(norms.sum(axis=0) * means.sum(axis=0)))
     every = np.arange(len(share))
-    best = np.zeros(len(share), dtype=np.int64)
     for _ in range(N_FLOOR_ROUNDS):
-        norm, whole = norms[every, best].sum(), means[every, best].sum()
-        best = np.argmin(norms / norm + means / whole, axis=1)
+        for k in every:
+            norm, whole = norms[every, best].sum(), means[every, best].sum()
+            norm, whole = norm - norms[k, best[k]] + norms[k], whole - means[k, best[k]] + means[k]
+            best[k] = np.argmin(norm * whole)
     return np.asarray(floors[best])

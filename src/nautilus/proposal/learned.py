@@ -43,7 +43,8 @@ class LearnedProposal:
     log_ceiling
         Logarithm of c.
     floors
-        The smallest acceptance f of each component of the base, between 0 and 1, shape (K,).
+        Floor of each component of the base, between 0 and 1, shape (K,); f is their mean,
+        weighted with the responsibilities.
     log_norm
         Logarithm of A.
     log_norm_error
