@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from nautilus._types import BlobArray, BoolArray, FloatArray
+from nautilus._types import BlobArray, BoolArray, FloatArray, freeze
 from nautilus.errors import SettingsError
 
 
@@ -163,13 +163,6 @@ def check_result(log_z: float, log_z_err: float, n_eff: float, n_like: int, seed
     for name, value, expected, is_right in rules:
         if not is_right:
             raise SettingsError(f"{name} is {value}; expected {expected}.")
-
-
-def freeze(value: object) -> None:
-    """Make the arrays among an object's attributes read-only."""
-    for entry in vars(value).values():
-        if isinstance(entry, np.ndarray):
-            entry.setflags(write=False)
 
 
 def restore(value: object, state: dict[str, Any]) -> None:

@@ -14,3 +14,10 @@ BlobArray = NDArray[Any]
 
 RunTasks = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], list[Any]]
 """Runs a function on each tuple of arguments, anywhere, and returns the ordered results."""
+
+
+def freeze(value: object) -> None:
+    """Make the arrays among an object's attributes read-only."""
+    for entry in vars(value).values():
+        if isinstance(entry, np.ndarray):
+            entry.setflags(write=False)

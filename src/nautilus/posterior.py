@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from nautilus import _samples, _weights
 from nautilus._samples import Draws
 from nautilus._streams import stream
-from nautilus._types import BlobArray, FloatArray
+from nautilus._types import BlobArray, FloatArray, freeze
 from nautilus._weights import edge_mass, equal_weight
 from nautilus.errors import SettingsError
 from nautilus.report.format import format_count, format_log_z, format_number
@@ -99,7 +99,7 @@ class Posterior:
         _samples.check_result(self.log_z, self.log_z_err, self.n_eff, self.n_like, self.seed)
         replace(self, "log_weights", _weights.normalise(self.log_weights))
         _samples.check_finite(_weights.carrying(self.log_weights)[0], self.array, self.log_l)
-        _samples.freeze(self)
+        freeze(self)
 
     @property
     def samples(self) -> Mapping[str, FloatArray]:

@@ -20,7 +20,7 @@ from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
 
 seeds = st.integers(0, 2**32)
-SETTINGS = BuildSettings(EmulatorSettings(n_networks=0), norm_error=0.01, n_norm_max=10)
+SETTINGS = BuildSettings(EmulatorSettings(n_networks=0), norm_error=0.01, n_norm_chunks_max=10)
 
 
 def serial(function, tasks):
@@ -68,7 +68,7 @@ def any_proposal(d, n_components, periodic, log_level, rng):
         baseline=None,
         networks=(any_network(d + 2 * periodic, rng), any_network(d + 2 * periodic, rng)),
         amplitude=1.0,
-        ceiling=3.0,
+        log_l_max=2.0,
     )
     proposal = replace(
         sound,

@@ -49,9 +49,9 @@ def two_bells(points):
 def seen_by(log_likelihood, target, n=20_000):
     points = np.random.default_rng(3).random((n, 2))
     log_l = log_likelihood(points)
-    log_tau = target.log_value(log_l)
-    weights = np.exp(log_tau - log_tau.max())
-    return Seen(points, COORDINATES.to_space(points), log_l, np.zeros(n), log_tau, weights)
+    log_target = target.log_value(log_l)
+    weights = np.exp(log_target - log_target.max())
+    return Seen(points, COORDINATES.to_space(points), log_l, np.zeros(n), log_target, weights)
 
 
 class TestFloors:
@@ -80,7 +80,7 @@ class TestFloors:
         floors = choose_floors(proposal, seen, space, accept, SETTINGS)
         assert np.all((floors > 0) & (floors <= 1))
         mean = accept.mean()
-        least = SETTINGS.defensive * mean / (1 - SETTINGS.defensive + SETTINGS.defensive * mean)
+        least = SETTINGS.base_share * mean / (1 - SETTINGS.base_share + SETTINGS.base_share * mean)
         return floors / least, least
 
     def test_a_good_emulator_is_believed(self):
@@ -104,14 +104,14 @@ class TestFloors:
         def spread(floors):
             filled = replace(proposal, floors=floors)
             log_accept = filled._log_base_and_accept(seen.points, seen.space)[1]
-            excess = log_tau - base_log_density(base, seen.space) - log_accept
+            excess = log_target - base_log_density(base, seen.space) - log_accept
             trials = filled._log_base_and_accept(points, space)[1]
             return np.exp(trials).mean() * float(seen.weights @ np.exp(excess - peak))
 
         emulator = Formula(5.0, 0.6, formula=two_bells)
         seen = seen_by(emulator.formula, self.TARGET)
-        log_tau, base = seen.log_tau, self.two_components()
-        peak = float((log_tau - base_log_density(base, seen.space)).max())
+        log_target, base = seen.log_target, self.two_components()
+        peak = float((log_target - base_log_density(base, seen.space)).max())
         proposal = self.proposal(emulator, base, seen)
         points, space = draw_base(base, COORDINATES, CHUNK, np.random.default_rng(7))
         accept = thin_out(proposal.log_ratio(points, space), proposal.log_ceiling)
@@ -130,8 +130,7 @@ class TestFloors:
         believed, least = self.floors(Formula(formula=two_bells), base)
         rejected, _ = self.floors(Formula(500.0, 0.5, formula=two_bells), base)
         assert np.allclose(believed, 1.0)
-        assert rejected[0] < 3.0
-        assert rejected[1] > 5.0 * rejected[0]
+        assert rejected[1] > 3.0 * rejected[0]
         assert rejected[1] * least > 0.2
 
 
@@ -157,10 +156,10 @@ def in_the_funnel(n, log_level):
     boost = np.log(np.exp(target.log_value(log_l) - log_g)[log_l <= log_level].sum())
     boost -= np.log(np.exp(target.log_value(log_l) - log_g)[log_l > log_level].sum())
     target = CappedTarget(log_level, float(boost))
-    log_tau = target.log_value(log_l)
-    weights = temper(log_tau - log_g, 6.0)
+    log_target = target.log_value(log_l)
+    weights = temper(log_target - log_g, 6.0)
     space = COORDINATES.to_space(points)
-    return Seen(points, space, log_l, log_g, log_tau, weights), target
+    return Seen(points, space, log_l, log_g, log_target, weights), target
 
 
 class TestBase:
@@ -197,20 +196,41 @@ class TestCeiling:
         seen = seen_by(bell, CappedTarget(np.inf))
         base = combine([standard_normal(2).scaled(0.5)], [1.0])
         log_ceiling = choose_ceiling(base, seen, SETTINGS)
-        ratio = seen.log_tau - base.log_density(seen.space) + log_prior_density(seen.space)
+        ratio = seen.log_target - base.log_density(seen.space) + log_prior_density(seen.space)
         kept = np.exp(np.minimum(log_ceiling - ratio, 0.0))
         cut = 1 - float(seen.weights @ kept / seen.weights.sum())
-        assert np.isclose(cut, SETTINGS.clipped)
+        assert np.isclose(cut, SETTINGS.cut_off_max)
 
     def test_nor_more_where_one_point_dominates(self):
         seen = seen_by(bell, CappedTarget(np.inf), 300)
-        log_tau = np.where(np.arange(300) == 5, 20.0, seen.log_tau)
-        seen = replace(seen, log_tau=log_tau, weights=np.exp(log_tau - 20.0))
+        log_target = np.where(np.arange(300) == 5, 20.0, seen.log_target)
+        seen = replace(seen, log_target=log_target, weights=np.exp(log_target - 20.0))
         base = standard_normal(2)
         log_ceiling = choose_ceiling(base, seen, SETTINGS)
-        kept = np.exp(np.minimum(log_ceiling - log_tau + base_log_density(base, seen.space), 0.0))
+        kept = np.exp(
+            np.minimum(log_ceiling - log_target + base_log_density(base, seen.space), 0.0)
+        )
         cut = 1 - float(seen.weights @ kept / seen.weights.sum())
-        assert np.isclose(cut, SETTINGS.clipped)
+        assert np.isclose(cut, SETTINGS.cut_off_max)
+
+    def test_no_part_is_cut_off_deeply(self):
+        # A hundredth of the target lies where the base is too low by far.
+        seen = seen_by(two_bells, CappedTarget(np.inf))
+        share = np.where(seen.points[:, 0] > 0.5, 0.01, 1.0)
+        seen = replace(
+            seen, weights=seen.weights * share, log_target=seen.log_target + np.log(share)
+        )
+        centre = COORDINATES.to_space(np.array([[0.2, 0.2]]))
+        main = replace(standard_normal(2).scaled(0.5), means=centre)
+        base = combine([main, standard_normal(2)], [0.9999, 0.0001])
+        log_ratio = seen.log_target - base_log_density(base, seen.space)
+        log_ceiling = choose_ceiling(base, seen, SETTINGS)
+        kept = np.exp(np.minimum(log_ceiling - log_ratio, 0.0))
+        far = seen.points[:, 0] > 0.5
+        assert seen.weights[far] @ kept[far] > 0.5 * seen.weights[far].sum()
+        plain = choose_ceiling(base, seen, replace(SETTINGS, cut_deep_max=1.0 - 1e-9))
+        kept = np.exp(np.minimum(plain - log_ratio, 0.0))
+        assert seen.weights[far] @ kept[far] < 0.1 * seen.weights[far].sum()
 
     @pytest.mark.parametrize("acceptance", [0.03, 0.3, 0.9])
     def test_the_ceiling_for_an_acceptance_gives_it(self, acceptance, seed):
@@ -235,4 +255,4 @@ class TestSeen:
         assert np.all(part.points[:, 0] > 0.5)
         np.testing.assert_array_equal(part.log_l, bell(part.points))
         np.testing.assert_array_equal(part.space, COORDINATES.to_space(part.points))
-        np.testing.assert_array_equal(part.weights, np.exp(part.log_tau - seen.log_tau.max()))
+        np.testing.assert_array_equal(part.weights, np.exp(part.log_target - seen.log_target.max()))

@@ -230,8 +230,8 @@ class TestFit:
         rng = np.random.default_rng(seed)
         points = rng.normal(size=(600, 3)) @ factors(1, 3, rng)[0].T + 5.0
         weights = rng.random(600)
-        n_effective = weights.sum() ** 2 / (weights**2).sum()
-        mixture = fit_mixture(points, weights, n_effective)
+        n_eff = weights.sum() ** 2 / (weights**2).sum()
+        mixture = fit_mixture(points, weights, n_eff)
         mean, covariance = moments(points, weights)
         assert mixture.n_components == 1
         np.testing.assert_allclose(mixture.means[0], mean)

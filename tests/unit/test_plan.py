@@ -146,7 +146,7 @@ class TestRecentEmulator:
     def test_the_first_ones_train_their_own_and_then_every_second_one(self, learned):
         state, trained_for = new_state(2), []
         for number in range(1, 11):
-            emulator = recent_emulator(state, learned.emulator.ceiling - 5.0)
+            emulator = recent_emulator(state, learned.emulator.log_l_max - 4.0)
             if emulator is None:
                 emulator = replace(learned.emulator, number=number)
             trained_for.append(emulator.number)
@@ -159,8 +159,8 @@ class TestRecentEmulator:
         state = new_state(2)
         proposals = (*state.proposals, *[replace(learned, emulator=emulator)] * 5)
         state = replace(state, proposals=proposals)
-        assert recent_emulator(state, emulator.ceiling - 1.1) is emulator
-        assert recent_emulator(state, emulator.ceiling - 0.9) is None
+        assert recent_emulator(state, emulator.log_l_max - 0.1) is emulator
+        assert recent_emulator(state, emulator.log_l_max + 0.1) is None
 
 
 N_GRID = 2000

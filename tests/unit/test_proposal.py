@@ -286,7 +286,7 @@ class TestBuild:
         emulator = replace(proposal.emulator, gates=gates, baseline=None, networks=())
         low, high = (
             replace(proposal, emulator=replace(
-                emulator, errors=np.array([0.0, error]), ceiling=0.0,
+                emulator, errors=np.array([0.0, error]), log_l_max=0.0,
                 scale=replace(emulator.scale, reference=-9.0)))
             for error in (0.0, 2.0)
         )  # fmt: skip

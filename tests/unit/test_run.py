@@ -204,20 +204,20 @@ class TestEstimate:
 
     def test_coefficients_and_weights_sum_to_one(self, repeated):
         for found in repeated[:20]:
-            assert np.isclose(found.stage_shares.sum(), 1.0)
-            assert np.all(found.stage_shares > 0)
+            assert np.isclose(found.stage_coefficients.sum(), 1.0)
+            assert np.all(found.stage_coefficients > 0)
             assert np.isclose(np.exp(found.log_weights).sum(), 1.0)
             weights = np.exp(found.log_weights)
             assert np.isclose(found.n_eff, weights.sum() ** 2 / np.sum(weights**2))
 
     def test_better_stages_count_more(self, repeated):
-        per_point = np.mean([e.stage_shares for e in repeated], axis=0) / [100, 150, 200, 150]
+        per_point = np.mean([e.stage_coefficients for e in repeated], axis=0) / [100, 150, 200, 150]
         assert np.argmax(per_point) == 2
         assert np.argmin(per_point) == 0
 
     def test_it_is_the_sum_of_the_stages(self, repeated):
         for found in repeated[:20]:
-            parts = np.log(found.stage_shares) + found.stage_log_z
+            parts = np.log(found.stage_coefficients) + found.stage_log_z
             assert np.isclose(logsumexp(parts), found.log_z)
 
     def test_weighted_points_have_the_moments_of_the_posterior(self):
@@ -242,7 +242,7 @@ class TestEstimate:
         )  # fmt: skip
         np.testing.assert_array_equal(fresh.log_weights[rows], known.log_weights)
         assert np.all(fresh.log_weights[~rows] == -np.inf)
-        np.testing.assert_array_equal(fresh.stage_shares[:2], [0, 0])
+        np.testing.assert_array_equal(fresh.stage_coefficients[:2], [0, 0])
         assert np.isnan(fresh.stage_log_z[:2]).all()
 
     @pytest.mark.parametrize("offset", [-1e6, 1e6])
@@ -252,8 +252,8 @@ class TestEstimate:
         moved = estimate(replace(ledger, log_l=ledger.log_l + offset), table, PROPOSALS, BOTH)
         assert np.isclose(moved.log_z - offset, plain.log_z, atol=1e-8)
         np.testing.assert_allclose(
-            [moved.log_z_err, moved.n_eff, *moved.stage_shares],
-            [plain.log_z_err, plain.n_eff, *plain.stage_shares],
+            [moved.log_z_err, moved.n_eff, *moved.stage_coefficients],
+            [plain.log_z_err, plain.n_eff, *plain.stage_coefficients],
             rtol=1e-6,
         )
 
@@ -306,7 +306,7 @@ class TestTraps:
             if found.stage_log_z[1] > -0.65:
                 continue
             n_missed += 1
-            assert found.stage_shares[1] < 0.1
+            assert found.stage_coefficients[1] < 0.1
             assert abs(found.log_z) < 0.2
             # Negative control: by its own variance the blind stage is the better one.
             log_m = stage_log_densities(table.log_q, ledger.stages)
@@ -551,6 +551,16 @@ class TestValues:
         assert first.blobs.tolist() == ["a"] * 3
         assert empty_ledger(2).stage_of_point.shape == (0,)
         assert empty_ledger(2).proposal_of_point.shape == (0,)
+
+    def test_nothing_computed_can_be_changed_in_place(self):
+        stage = Stage(EXPLORE, np.array([3]))
+        points, values = np.full((3, 2), 0.5), np.zeros(3)
+        ledger = Ledger(points, values, None, (stage,))
+        pending = PendingStage(stage, points, values, None, np.zeros(3, dtype=bool))
+        table = DensityTable(np.zeros((3, 1)))
+        for array in (stage.counts, ledger.log_l, pending.is_done, pending.points, table.log_q):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 1
 
     def test_a_table_computes_only_what_is_new(self):
         asked = []

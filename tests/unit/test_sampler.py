@@ -576,7 +576,7 @@ class TestOutcomes:
     def test_small_stages_are_no_surprise(self):
         sampler = make(n_networks=0, n_live=50, n_update=50, n_like_new_bound=50)
         assert sampler.run(n_eff=500).reason is StopReason.GOAL
-        assert sampler._session.state.n_restless == 0
+        assert sampler._session.state.n_surprises == 0
         assert not sampler.result.findings
 
     def test_a_likelihood_of_zero_is_a_reason(self):

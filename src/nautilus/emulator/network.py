@@ -38,7 +38,7 @@ class Network:
 
 
 def new_network(sizes: tuple[int, ...], rng: np.random.Generator) -> Network:
-    """Return a network with random weights of variance 1/inputs (Glorot & Bengio 2010).
+    """Return a network with random weights of variance 1/inputs (LeCun et al. 1998).
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def new_network(sizes: tuple[int, ...], rng: np.random.Generator) -> Network:
     """
     layers = (*sizes, 1)
     weights = []
-    for n_in, n_out in pairwise(layers):
-        scale = np.sqrt(1.0 / n_in) if n_out > 1 else OUTPUT_SCALE * np.sqrt(1.0 / n_in)
+    for place, (n_in, n_out) in enumerate(pairwise(layers), 1):
+        scale = (OUTPUT_SCALE if place == len(sizes) else 1.0) * np.sqrt(1.0 / n_in)
         weights.append((scale * rng.standard_normal((n_in, n_out))).astype(np.float32))
     biases = tuple(np.zeros(n_out, np.float32) for n_out in layers[1:])
     return Network(tuple(weights), biases)

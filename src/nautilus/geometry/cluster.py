@@ -21,7 +21,7 @@ from nautilus.geometry.mixture import Mixture
 def fit_clusters(
     points: FloatArray,
     weights: FloatArray,
-    n_effective: float,
+    n_eff: float,
     rival: Mixture,
     n_max: int,
     rng: np.random.Generator,
@@ -35,28 +35,28 @@ def fit_clusters(
 
     Parameters
     ----------
-    points, weights, n_effective, n_max, n_min
+    points, weights, n_eff, n_max, n_min
         As in `fit_mixture`.
     rival
         What the Bayesian information criterion of the new mixture must exceed.
     rng
         Chooses the starting points.
     """
-    points, share = thinned(points, weights, n_effective)
+    points, share = thinned(points, weights, n_eff)
     d = points.shape[1]
     n_min = max(n_min, least_points(d))
-    n_start = int(min(n_max, n_effective / (2 * n_min)))
+    n_start = int(min(n_max, n_eff / (2 * n_min)))
     if n_start <= max(rival.n_components, 2):
         return rival
     mean, covariance = moments(points, share)
     white = np.asarray((points - mean) @ np.linalg.inv(safe_cholesky(covariance)).T, np.float64)
     nearest = _far_apart(white, share, n_start, rng)
-    trial = from_responsibilities(points, np.eye(n_start)[nearest], share, n_effective)
-    trial = polish(points, share, trial, n_effective, N_POLISH)
-    trial = prune(points, share, trial, n_effective, n_min)
+    trial = from_responsibilities(points, np.eye(n_start)[nearest], share, n_eff)
+    trial = polish(points, share, trial, n_eff, N_POLISH)
+    trial = prune(points, share, trial, n_eff, n_min)
     gain = mean_log_density(points, share, trial) - mean_log_density(points, share, rival)
     more = trial.n_components - rival.n_components
-    return trial if gain > more * component_price(d, n_effective) else rival
+    return trial if gain > more * component_price(d, n_eff) else rival
 
 
 def _far_apart(points: FloatArray, share: FloatArray, n: int, rng: np.random.Generator) -> IntArray:

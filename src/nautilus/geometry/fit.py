@@ -73,7 +73,7 @@ def thin(points: FloatArray, weights: FloatArray, n_max: int) -> tuple[FloatArra
 
 
 def fit_mixture(
-    points: FloatArray, weights: FloatArray, n_effective: float, n_max: int = 16, n_min: float = 0.0
+    points: FloatArray, weights: FloatArray, n_eff: float, n_max: int = 16, n_min: float = 0.0
 ) -> Mixture:
     """Fit by expectation maximisation; components are split while that pays.
 
@@ -87,7 +87,7 @@ def fit_mixture(
         Shape (n, d).
     weights
         Non-negative, shape (n,).
-    n_effective
+    n_eff
         The number of independent points that the weights are worth; it enters
         the criterion.
     n_max
@@ -100,45 +100,43 @@ def fit_mixture(
     Mixture
         Of normal densities.
     """
-    points, share = thinned(points, weights, n_effective)
+    points, share = thinned(points, weights, n_eff)
     n_min = max(n_min, least_points(points.shape[1]))
-    price = component_price(points.shape[1], n_effective)
-    mixture = from_responsibilities(points, np.ones((len(points), 1)), share, n_effective)
+    price = component_price(points.shape[1], n_eff)
+    mixture = from_responsibilities(points, np.ones((len(points), 1)), share, n_eff)
     is_open = [True]
     while any(is_open) and mixture.n_components < n_max:
         k = max((k for k, it in enumerate(is_open) if it), key=lambda k: mixture.log_shares[k])
-        halves = _split(points, share, mixture, k, n_effective, n_min, price)
+        halves = _split(points, share, mixture, k, n_eff, n_min, price)
         if halves is None:
             is_open[k] = False
         else:
             mixture = _replace(mixture, k, halves)
             is_open = [*is_open[:k], *is_open[k + 1 :], True, True]
     if mixture.n_components > 1:
-        mixture = polish(points, share, mixture, n_effective, N_POLISH)
-    return prune(points, share, mixture, n_effective, n_min)
+        mixture = polish(points, share, mixture, n_eff, N_POLISH)
+    return prune(points, share, mixture, n_eff, n_min)
 
 
-def thinned(
-    points: FloatArray, weights: FloatArray, n_effective: float
-) -> tuple[FloatArray, FloatArray]:
+def thinned(points: FloatArray, weights: FloatArray, n_eff: float) -> tuple[FloatArray, FloatArray]:
     """Return no more points than a fit needs, with shares that sum to one."""
-    n_max = min(N_POINTS_MAX, POINTS_PER_EFFECTIVE * n_effective + N_POINTS_MORE)
+    n_max = min(N_POINTS_MAX, POINTS_PER_EFFECTIVE * n_eff + N_POINTS_MORE)
     points, weights = thin(points, weights, int(n_max))
     return points, weights / weights.sum()
 
 
-def component_price(d: int, n_effective: float) -> float:
+def component_price(d: int, n_eff: float) -> float:
     """Return the price of a component in log-likelihood per point."""
-    return 0.5 * (1 + d + d * (d + 1) / 2) * float(np.log(max(n_effective, 2.0))) / n_effective
+    return 0.5 * (1 + d + d * (d + 1) / 2) * float(np.log(max(n_eff, 2.0))) / n_eff
 
 
 def prune(
-    points: FloatArray, share: FloatArray, mixture: Mixture, n_effective: float, n_min: float
+    points: FloatArray, share: FloatArray, mixture: Mixture, n_eff: float, n_min: float
 ) -> Mixture:
     """Leave out components with too few points, the smallest first."""
-    while mixture.n_components > 1 and np.exp(mixture.log_shares.min()) * n_effective < n_min:
+    while mixture.n_components > 1 and np.exp(mixture.log_shares.min()) * n_eff < n_min:
         mixture = _without(mixture, int(np.argmin(mixture.log_shares)))
-        mixture = polish(points, share, mixture, n_effective, 2)
+        mixture = polish(points, share, mixture, n_eff, 2)
     return mixture
 
 
@@ -147,7 +145,7 @@ def _split(
     share: FloatArray,
     mixture: Mixture,
     k: int,
-    n_effective: float,
+    n_eff: float,
     n_min: float,
     price: float,
 ) -> Mixture | None:
@@ -157,11 +155,11 @@ def _split(
     """
     mass = share * mixture.responsibilities(points)[:, k]
     total = float(mass.sum())
-    if total * n_effective < 2 * n_min:
+    if total * n_eff < 2 * n_min:
         return None
     mine = mass > mass.max() * MASS_LEAST
     points, mass = points[mine], mass[mine] / mass[mine].sum()
-    n_own = n_effective * total
+    n_own = n_eff * total
     white = np.linalg.solve(mixture.cholesky[k], (points - mixture.means[k]).T).T
     # Where points coincide lengths can be huge; their fourth powers must stay finite.
     coordinates = _interesting_axes(np.clip(np.nan_to_num(white), -LENGTH_MAX, LENGTH_MAX), mass)
@@ -232,13 +230,11 @@ def _replace(mixture: Mixture, k: int, halves: Mixture) -> Mixture:
 
 
 def polish(
-    points: FloatArray, share: FloatArray, mixture: Mixture, n_effective: float, n_rounds: int
+    points: FloatArray, share: FloatArray, mixture: Mixture, n_eff: float, n_rounds: int
 ) -> Mixture:
     """Refine a mixture by rounds of expectation maximisation."""
     for _ in range(n_rounds):
-        mixture = from_responsibilities(
-            points, mixture.responsibilities(points), share, n_effective
-        )
+        mixture = from_responsibilities(points, mixture.responsibilities(points), share, n_eff)
     return mixture
 
 
@@ -248,7 +244,7 @@ def mean_log_density(points: FloatArray, share: FloatArray, mixture: Mixture) ->
 
 
 def from_responsibilities(
-    points: FloatArray, responsibilities: FloatArray, share: FloatArray, n_effective: float
+    points: FloatArray, responsibilities: FloatArray, share: FloatArray, n_eff: float
 ) -> Mixture:
     """One maximisation step; few points borrow from the pooled covariance."""
     d = points.shape[1]
@@ -263,7 +259,7 @@ def from_responsibilities(
         covariances[k] = (centred * parts[:, k, None]).T @ centred
     pooled = np.einsum("k,kij->ij", totals / totals.sum(), covariances)
     borrowed = BORROWED * (d + 1)
-    own = (totals / totals.sum()) * n_effective
+    own = (totals / totals.sum()) * n_eff
     blend = own / (own + borrowed)
     covariances = blend[:, None, None] * covariances + (1 - blend)[:, None, None] * pooled
     cholesky = np.stack([safe_cholesky(c) for c in covariances])

@@ -57,13 +57,13 @@ def build_proposal(
     emulator
         One to use again; None trains a new one.
     """
-    log_tau = target.log_value(log_l)
-    weights = temper(log_tau - log_g, least_points(points.shape[1]))
+    log_target = target.log_value(log_l)
+    weights = temper(log_target - log_g, least_points(points.shape[1]))
     if emulator is None:
         coordinates = cut_periodic(points, weights, settings.periodic)
     else:
         coordinates = emulator.coordinates
-    seen = Seen(points, coordinates.to_space(points), log_l, log_g, log_tau, weights)
+    seen = Seen(points, coordinates.to_space(points), log_l, log_g, log_target, weights)
     rng = stream(address[0], "cluster", address[1])
     first, base, log_ceiling = choose_base(seen, target, settings, rng)
     if emulator is None:

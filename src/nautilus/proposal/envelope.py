@@ -11,7 +11,7 @@ from nautilus.geometry.gaps import cover_gaps
 from nautilus.geometry.mixture import Mixture, combine, standard_normal
 from nautilus.geometry.walls import reach_walls
 from nautilus.proposal.bisection import highest
-from nautilus.proposal.learned import CHUNK, LearnedProposal, base_log_density
+from nautilus.proposal.learned import LearnedProposal, base_log_density
 from nautilus.proposal.seen import Seen
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
@@ -31,6 +31,9 @@ GAP_SHARE, GAP_WIDENING, GAP_DOF = 0.2, 1.25, 5.0
 GAP_LEAST = 1e-3
 """Points of less weight than this relative to the heaviest leave no gap."""
 
+CUT_DEEP = 3.0
+"""A part of the target is cut off deeply if the base is too low there by this factor."""
+
 REFITTED_SHARE = 0.7
 """Share of a refitted base; the rest is the first one."""
 
@@ -45,6 +48,9 @@ SPLIT_GAIN = 0.1
 
 LEAST_PART = 1e-3
 """Smallest share of one of the two parts."""
+
+N_KNOWN = 4096
+"""Known points, repeated by weight, that floors are chosen with."""
 
 N_FLOORS, N_FLOOR_ROUNDS = 8, 3
 """Floors that are tried, evenly spaced in the logarithm up to one, and rounds of choosing."""
@@ -65,12 +71,12 @@ def choose_base(
     first = _fit(seen, settings, rng)
     base = _cover(first, seen, settings)
     log_ceiling = choose_ceiling(base, seen, settings)
-    log_mass = float(logsumexp(seen.log_tau - seen.log_g)) - np.log(len(seen.log_g))
+    log_mass = float(logsumexp(seen.log_target - seen.log_g)) - np.log(len(seen.log_g))
     inside = seen.log_l > target.log_level
     if log_mass - log_ceiling > np.log(SPLIT_BELOW) or not 0 < inside.sum() < len(inside):
         return first, base, log_ceiling
     parts = [seen.select(inside), seen.select(~inside)]
-    if min(part.n_effective for part in parts) < least_points(seen.points.shape[1]):
+    if min(part.n_eff for part in parts) < least_points(seen.points.shape[1]):
         return first, base, log_ceiling
     share = float(seen.weights[inside].sum() / seen.weights.sum())
     share = min(max(share, LEAST_PART), 1.0 - LEAST_PART)
@@ -95,7 +101,7 @@ def _with_gaps(first: Mixture, seen: Seen, base: Mixture) -> Mixture:
     """Add components where the fitted mixture covers evaluated points badly."""
     heavy = seen.weights > seen.weights.max() * GAP_LEAST
     space = seen.space[heavy]
-    log_target = seen.log_tau[heavy] + log_prior_density(space)
+    log_target = seen.log_target[heavy] + log_prior_density(space)
     gaps = cover_gaps(first, space, log_target, seen.weights[heavy])
     if gaps is None:
         return base
@@ -127,18 +133,25 @@ def choose_ceiling(base: Mixture, seen: Seen, settings: BuildSettings) -> float:
 
     Evaluated points decide, not the emulator: where it is wrong far from them,
     the base limits the harm. At log c the share cut off is the sum of
-    ``share (1 - c / ratio)`` over the points whose ratio exceeds c.
+    ``share (1 - c / ratio)`` over the points whose ratio exceeds c. Where the base is too
+    low by more than `CUT_DEEP`, only a much smaller share may be cut off: so few draws would
+    come from there that it would be forgotten.
     """
     heavy = seen.heavy
-    log_ratio = seen.log_tau[heavy] - base_log_density(base, seen.space[heavy])
+    log_ratio = seen.log_target[heavy] - base_log_density(base, seen.space[heavy])
     order = np.argsort(-log_ratio, kind="stable")
     log_ratio, share = log_ratio[order], seen.weights[heavy][order] / seen.weights[heavy].sum()
     inverse = np.exp(np.minimum(log_ratio[0] - log_ratio, EXPONENT_MAX))
     above, flattened = np.cumsum(share), np.cumsum(share * inverse)
     cut_off = above - flattened / inverse
-    k = int(np.searchsorted(cut_off, settings.clipped, side="right")) - 1
-    # Between two ratios the share cut off is linear in c, in units of the largest ratio here.
-    return float(log_ratio[0] + np.log((above[k] - settings.clipped) / flattened[k]))
+
+    def cuts_off(wanted: float) -> float:
+        # Between two ratios the share cut off is linear in c, in units of the largest ratio here.
+        k = int(np.searchsorted(cut_off, wanted, side="right")) - 1
+        return float(log_ratio[0] + np.log((above[k] - wanted) / flattened[k]))
+
+    deep = cuts_off(settings.cut_deep_max) - float(np.log(CUT_DEEP))
+    return max(cuts_off(settings.cut_off_max), deep)
 
 
 def thin_out(log_ratio: FloatArray, log_ceiling: float) -> FloatArray:
@@ -183,14 +196,14 @@ def choose_floors(
     settings
         Hold the smallest share of draws from the base.
     """
-    chosen = seen.typical(CHUNK)
+    chosen = seen.typical(N_KNOWN)
     known = seen.space[chosen]
     log_base = base_log_density(draft.base, known)
     thinned = thin_out(draft.log_target(seen.points[chosen], known) - log_base, draft.log_ceiling)
-    log_excess = seen.log_tau[chosen] - log_base
+    log_excess = seen.log_target[chosen] - log_base
     excess = np.exp(log_excess - log_excess.max())
     mean = float(accept.mean())
-    least = settings.defensive * mean / (1.0 - settings.defensive + settings.defensive * mean)
+    least = settings.base_share * mean / (1.0 - settings.base_share + settings.base_share * mean)
     floors = np.geomspace(least, 1.0, N_FLOORS)
     drawn, known_by = draft.base.responsibilities(space), draft.base.responsibilities(known)
     share, accepted = drawn.mean(axis=0), accept @ drawn / len(accept)

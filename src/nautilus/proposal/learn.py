@@ -5,11 +5,11 @@ import numpy as np
 from nautilus._streams import stream
 from nautilus._types import FloatArray, IntArray, RunTasks
 from nautilus.emulator.baseline import n_coefficients
-from nautilus.emulator.emulator import Emulator, TrainingSet, fit_emulator
+from nautilus.emulator.emulator import Emulator
+from nautilus.emulator.fit import TrainingSet, fit_emulator
 from nautilus.emulator.target import LearningScale
 from nautilus.geometry.coordinates import Coordinates
 from nautilus.geometry.mixture import Mixture
-from nautilus.proposal.learned import CHUNK
 from nautilus.proposal.seen import Seen
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
@@ -18,19 +18,25 @@ POINTS_PER_COEFFICIENT = 2
 """Training points per coefficient of the experts, at least."""
 
 SPREADS = 3.0
-"""The learning scale of the posterior is linear over so many standard deviations of log L."""
+"""The learning scale is in proportion over so many standard deviations of log L at least."""
+
+WIDTH_LEAST = 1.0
+"""Added to that, so that flat targets have a scale too."""
 
 VOLUME_RATIO = 8.0
-"""The learning scale of a contour is linear up to the contour of so much smaller volume."""
+"""That of a contour also reaches the contour of so much smaller volume, if this is farther."""
 
 NEAR_WIDENING, NEAR_DOF, NEAR_QUANTILE = 1.8, 5.0, 0.002
 """Points are near the base if they lie where a wider one has all but this share of its draws."""
 
+N_EDGE = 4096
+"""Draws that tell where the edge is."""
+
 FAR_SHARE = 0.1
-"""Share of the training points that lie elsewhere, as anchors, at most."""
+"""Share of the places for training points that is for others, as anchors."""
 
 TOP_SHARE = 0.25
-"""Share of the training points near the base that are the highest there."""
+"""Share of the places near the base that is for the highest points."""
 
 
 def learn(
@@ -58,15 +64,16 @@ def learning_scale(
 ) -> LearningScale:
     """Return the scale on which differences of log L matter for a target.
 
-    Around a contour of volume V it is the rise of log L to the contour of volume
-    V / 8; for the posterior it is the spread of log L.
+    Its width is `SPREADS` times the spread of the capped log L and `WIDTH_LEAST`; around a
+    contour of volume V it is at least the rise of log L to the contour of volume
+    V / `VOLUME_RATIO`.
     """
     share = weights / weights.sum()
     used = share > 0
     capped = np.minimum(log_l[used], log_level)
     mean = float(share[used] @ capped)
     spread = float(np.sqrt(share[used] @ (capped - mean) ** 2))
-    width = SPREADS * spread + 1.0
+    width = SPREADS * spread + WIDTH_LEAST
     if not np.isfinite(log_level):
         return LearningScale(mean, width)
     order = np.argsort(-log_l, kind="stable")
@@ -88,7 +95,7 @@ def _training_points(seen: Seen, first: Mixture, n_max: int, address: tuple[int,
     rng = stream(address[0], "choose", address[1])
     wide = first.scaled(NEAR_WIDENING, dof=NEAR_DOF)
     log_wide = wide.log_density(seen.space)
-    edge = np.quantile(wide.log_density(wide.draw(CHUNK, rng)), NEAR_QUANTILE)
+    edge = np.quantile(wide.log_density(wide.draw(N_EDGE, rng)), NEAR_QUANTILE)
     near = np.flatnonzero(log_wide >= edge)
     far = np.flatnonzero(log_wide < edge)
     near = near[np.argsort(-seen.log_l[near], kind="stable")]

@@ -25,10 +25,10 @@ def normalise(
             total, squares, n = total + first, squares + second, n + CHUNK
         mean = total / n
         error = np.sqrt(max(squares / n - mean * mean, 0.0) / n) / mean
-        if error <= settings.norm_error or n_chunks >= settings.n_norm_max:
+        if error <= settings.norm_error or n_chunks >= settings.n_norm_chunks_max:
             break
         wanted = n_chunks * (error / settings.norm_error) ** 2
-        n_chunks = int(min(max(n_chunks + 1, np.ceil(wanted)), settings.n_norm_max))
+        n_chunks = int(min(max(n_chunks + 1, np.ceil(wanted)), settings.n_norm_chunks_max))
     return replace(proposal, log_norm=float(np.log(mean)), log_norm_error=float(error))
 
 

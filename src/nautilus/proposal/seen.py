@@ -28,7 +28,7 @@ class Seen:
         Unit cube and whole-space coordinates, shape (n, d) each.
     log_l, log_g
         Log-likelihood and log density of the whole history, shape (n,) each.
-    log_tau
+    log_target
         Logarithm of the target, shape (n,).
     weights
         Mass of the target that each point stands for, the largest being one, shape (n,).
@@ -38,11 +38,11 @@ class Seen:
     space: FloatArray
     log_l: FloatArray
     log_g: FloatArray
-    log_tau: FloatArray
+    log_target: FloatArray
     weights: FloatArray
 
     @property
-    def n_effective(self) -> float:
+    def n_eff(self) -> float:
         """Number of independent points from the target that the points are worth."""
         return worth(self.weights)
 
@@ -55,7 +55,7 @@ class Seen:
         """Return some of the points."""
         return Seen(
             self.points[chosen], self.space[chosen], self.log_l[chosen], self.log_g[chosen],
-            self.log_tau[chosen], self.weights[chosen],
+            self.log_target[chosen], self.weights[chosen],
         )  # fmt: skip
 
     def typical(self, n: int) -> IntArray:
@@ -66,7 +66,7 @@ class Seen:
         """Return a mixture fitted to the target."""
         heavy, n_max = self.heavy, settings.n_components_max
         return fit_clusters(
-            self.space[heavy], self.weights[heavy], self.n_effective,
+            self.space[heavy], self.weights[heavy], self.n_eff,
             self.grow(settings, n_max), n_max, rng, settings.n_points_min,
         )  # fmt: skip
 
@@ -74,20 +74,20 @@ class Seen:
         """Return a mixture fitted to the target by cutting alone."""
         heavy = self.heavy
         return fit_mixture(
-            self.space[heavy], self.weights[heavy], self.n_effective, n_max, settings.n_points_min
+            self.space[heavy], self.weights[heavy], self.n_eff, n_max, settings.n_points_min
         )
 
 
-def temper(log_weights: FloatArray, n_effective: float) -> FloatArray:
+def temper(log_weights: FloatArray, n_eff: float) -> FloatArray:
     """Return weights, the largest being one, raised to a power that leaves enough effective points.
 
     A mixture fitted to one heavy point would be that point. The power is one wherever
-    the weights are worth `n_effective` points or more.
+    the weights are worth `n_eff` points or more.
     """
     relative = log_weights - log_weights.max()
 
     def is_enough(power: float) -> bool:
-        return worth(np.exp(power * relative)) >= n_effective
+        return worth(np.exp(power * relative)) >= n_eff
 
     power = 1.0 if is_enough(1.0) else highest(is_enough, 0.0, 1.0, N_BISECTIONS)
     return np.asarray(np.exp(power * relative))

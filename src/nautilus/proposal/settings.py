@@ -25,13 +25,15 @@ class BuildSettings:
         Most components of one fit; a base may consist of two, with tails and gaps besides.
     norm_error
         Wanted relative error of the normalisation.
-    clipped
+    cut_off_max
         Largest share of the target that the base may cut off.
-    n_norm_max
+    cut_deep_max
+        Largest share where the base is too low by a larger factor.
+    n_norm_chunks_max
         Most chunks of trials for the normalisation.
     acceptance_min
         Smallest acceptance; the ceiling is lowered to keep it.
-    defensive
+    base_share
         At least about this share of the draws comes from the base alone.
     """
 
@@ -42,7 +44,8 @@ class BuildSettings:
     n_train_max: int = 20000
     n_components_max: int = 24
     norm_error: float = 0.02
-    clipped: float = 0.02
-    n_norm_max: int = 100
+    cut_off_max: float = 0.02
+    cut_deep_max: float = 0.001
+    n_norm_chunks_max: int = 100
     acceptance_min: float = 0.03
-    defensive: float = 0.05
+    base_share: float = 0.05

@@ -9,7 +9,7 @@ from nautilus.proposal.base import Proposal
 N_FRUITLESS_MAX = 10000
 """A proposal that gives no point in so many chunks is broken."""
 
-N_BATCH_MAX = 64
+N_CHUNKS_AHEAD = 64
 """Most chunks that are asked for at once."""
 
 
@@ -46,7 +46,7 @@ def draw_stage(
             n_chunks += batch
             n_found = sum(map(len, found))
             missing = (wanted - n_found) * n_chunks / max(n_found, 1)
-            batch = int(np.clip(np.ceil(missing), 1, N_BATCH_MAX))
+            batch = int(np.clip(np.ceil(missing), 1, N_CHUNKS_AHEAD))
         pieces.append(np.concatenate(found)[:wanted])
     return np.concatenate(pieces)
 

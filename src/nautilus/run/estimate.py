@@ -31,7 +31,7 @@ class Estimate:
     log_weights
         Normalised weights of all points, minus infinity for those that are
         left out, shape (N,).
-    stage_shares
+    stage_coefficients
         The coefficient c_t of each stage, shape (T,).
     stage_log_z
         Each stage's own log evidence, shape (T,).
@@ -44,7 +44,7 @@ class Estimate:
     log_z_err: float
     n_eff: float
     log_weights: FloatArray
-    stage_shares: FloatArray
+    stage_coefficients: FloatArray
     stage_log_z: FloatArray
     tail_index: float
 
@@ -166,7 +166,7 @@ def _norm_variance(
     part = a_tk * np.exp(np.where(a_tk > 0, log_q - own[:, None], -np.inf))
     r_k = weights @ part
     sigma = np.array([p.log_norm_error for p in proposals])
-    return float(np.sum((r_k * sigma[: len(r_k)]) ** 2))
+    return float(np.sum((r_k * sigma) ** 2))
 
 
 def pareto_tail_index(weights: FloatArray) -> float:

@@ -11,6 +11,9 @@ FULL_SUPPORT = 0.2
 """A contour needs the full support if this share of the evidence lies inside where log L is
 flat, or a smaller one where it rises: this times 1 - s, with s the slope of log L."""
 
+STEEP_SHARE_MAX = 0.2
+"""Where a larger share of the evidence lies inside, no climb counts as steep."""
+
 LEAST_SUPPORT = 0.3
 """Share of the support that every contour needs."""
 
@@ -102,7 +105,7 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
     log_below = np.minimum(values - log_level, 0.0) + log_inverse
     log_core = float(logsumexp(log_below[:n_inside]))
     log_rim = float(logsumexp(log_below[n_inside:])) if n_inside < len(values) else -np.inf
-    is_steep = odds[n_inside - 1] > STEEP and at_stake[n_inside - 1] < FULL_SUPPORT
+    is_steep = odds[n_inside - 1] > STEEP and at_stake[n_inside - 1] < STEEP_SHARE_MAX
     wanted = STEEP_ODDS if is_steep else 1.0
     return Level(
         float(log_level),

@@ -35,7 +35,7 @@ N_CUBE_FACTOR = 400
 LOG_ZERO = -1e150
 """Smaller values, such as the most negative number, are meant as the logarithm of zero."""
 
-N_RESTLESS_MAX = 8
+N_SURPRISES_MAX = 8
 """So many surprises of the sampling phase re-open exploration; a further one is a finding."""
 
 N_ROUNDS_MAX = 12
@@ -234,10 +234,10 @@ def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTa
     view = view_last_stage(state)
     is_last_sampling = state.ledger.stages[-1].phase is Phase.SAMPLING
     if is_last_sampling and not view.is_calm(sizes[-1]):
-        if state.n_restless < N_RESTLESS_MAX:
+        if state.n_surprises < N_SURPRISES_MAX:
             state = replace(
                 state, phase=Phase.EXPLORATION, n_rounds=0, n_detours=0,
-                n_restless=state.n_restless + 1,
+                n_surprises=state.n_surprises + 1,
             )  # fmt: skip
             step = _next_exploration(state, config, goal, run_tasks)
             return replace(step, message="a surprise re-opened exploration")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from nautilus._types import FloatArray, IntArray, RunTasks
-from nautilus.emulator.emulator import HEADROOM, Emulator
+from nautilus.emulator.emulator import Emulator
 from nautilus.proposal.build import build_proposal
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.proposal.settings import BuildSettings
@@ -23,7 +23,7 @@ CUBE_SHARE = 0.01
 OLD_SHARE, N_OLD = 0.2, 4
 """Share of the last few earlier proposals in a stage of the ladder."""
 
-WIDE_SHARE, DEFENSIVE_SHARE = 0.02, 0.05
+WIDE_SHARE, LAST_CONTOUR_SHARE = 0.02, 0.05
 """Shares of all contours that were not boosted, and of the last of them, beside the posterior."""
 
 BOOSTED_SHARE, N_BOOSTED = 0.05, 4
@@ -56,7 +56,7 @@ EFFICIENCY_MIN, SIZE_MARGIN = 0.02, 1.03
 
 
 def plan_cube(state: RunState, config: Config, run_tasks: RunTasks) -> RunState:
-    """Plan a stage from the unit cube alone, as large as all before it together."""
+    """Plan a stage from the unit cube alone, as large as all before it together, within limits."""
     counts = np.zeros(len(state.proposals), np.int64)
     counts[0] = min(max(2 * config.n_live, state.ledger.n_points), config.n_stage_max)
     return _with_stage(state, config, counts, run_tasks)
@@ -91,15 +91,15 @@ def recent_emulator(state: RunState, log_level: float) -> Emulator | None:
     """Return the last emulator if it is worth using again for a contour at this level.
 
     From one contour to the next the landscape hardly changes; training every
-    second time halves the sampler's own work. An emulator predicts nothing above its
-    ceiling, and so cannot serve a contour up there.
+    second time halves the sampler's own work. An emulator knows nothing above the highest
+    point that it learned from, and so cannot serve a contour up there.
     """
     last = state.proposals[-1]
     if not isinstance(last, LearnedProposal) or len(state.proposals) <= N_ALWAYS_TRAINED:
         return None
     age = len(state.proposals) - last.emulator.number
     is_recent = age <= N_REUSED and np.isfinite(last.target.log_level)
-    return last.emulator if is_recent and log_level < last.emulator.ceiling - HEADROOM else None
+    return last.emulator if is_recent and log_level < last.emulator.log_l_max else None
 
 
 def ladder_settings(build: BuildSettings) -> BuildSettings:
@@ -140,7 +140,7 @@ def posterior_shares(state: RunState, last: int) -> FloatArray:
     for k in plain:
         shares[k] += WIDE_SHARE / len(plain)
     if contours:
-        shares[(plain or contours)[-1]] += DEFENSIVE_SHARE
+        shares[(plain or contours)[-1]] += LAST_CONTOUR_SHARE
     boosted = [k for k in contours if learned[k].target.log_boost > 0]
     for place in np.linspace(len(boosted) - 1, 0, N_BOOSTED, endpoint=False):
         if boosted:
@@ -168,8 +168,8 @@ def sampling_size(
 ) -> int:
     """Return the size of the next sampling stage.
 
-    None is larger than twice all sampling before it, so that what was learned is used
-    soon, and the last one aims at the effective sample size that is still missing.
+    None but the first is larger than twice all sampling before it, so that what was learned is
+    used soon, and the last one aims at the effective sample size that is still missing.
     """
     missing = max(goal.n_eff - current.n_eff, 0.0) / max(efficiency, EFFICIENCY_MIN)
     least = max(config.n_stage, N_POSTERIOR_MIN)

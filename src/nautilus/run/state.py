@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from nautilus._types import BlobArray, BoolArray, FloatArray, IntArray, RunTasks
+from nautilus._types import BlobArray, BoolArray, FloatArray, IntArray, RunTasks, freeze
 from nautilus.proposal.base import Proposal
 from nautilus.proposal.cube import CubeProposal
 
@@ -33,6 +33,9 @@ class Stage:
     phase: Phase
     counts: IntArray
 
+    def __post_init__(self) -> None:
+        freeze(self)
+
     @property
     def n_points(self) -> int:
         """Number of points of the complete stage."""
@@ -59,6 +62,9 @@ class Ledger:
     log_l: FloatArray
     blobs: BlobArray | None
     stages: tuple[Stage, ...]
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
     @property
     def n_points(self) -> int:
@@ -105,6 +111,9 @@ class DensityTable:
     """
 
     log_q: FloatArray
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
     def extend(
         self, ledger: Ledger, proposals: tuple[Proposal, ...], run_tasks: RunTasks
@@ -158,6 +167,9 @@ class PendingStage:
     blobs: BlobArray | None
     is_done: BoolArray
 
+    def __post_init__(self) -> None:
+        freeze(self)
+
     @property
     def n_done(self) -> int:
         """Number of evaluated points."""
@@ -190,7 +202,7 @@ class RunState:
         Their densities at the points of the ledger.
     phase
         What the next stage is for.
-    n_restless
+    n_surprises
         Sampling stages that brought a surprise and re-opened exploration.
     n_rounds
         Stages with the posterior as target since the last contour or re-opening.
@@ -209,7 +221,7 @@ class RunState:
     proposals: tuple[Proposal, ...]
     table: DensityTable
     phase: Phase = Phase.EXPLORATION
-    n_restless: int = 0
+    n_surprises: int = 0
     n_rounds: int = 0
     n_detours: int = 0
     pending: PendingStage | None = None

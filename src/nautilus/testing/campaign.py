@@ -21,7 +21,9 @@ from nautilus.testing.problems import Problem, unit_prior
 Estimator = Callable[[Any], tuple[float, float]]
 """Takes a finished sampler, returns log Z and its quoted error."""
 
-DECIDING_ROOMS = ("run", "proposal", "emulator", "geometry", "evaluate")
+DECIDING_ROOMS = (
+    "run", "proposal", "emulator", "geometry", "evaluate", "prior", "testing/problems"
+)  # fmt: skip
 """The parts of the package whose change makes stored runs worthless."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
