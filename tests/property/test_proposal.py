@@ -78,6 +78,7 @@ def any_proposal(d, n_components, periodic, log_level, rng):
         target=CappedTarget(log_level, 1.0),
         log_ceiling=rng.normal(),
         floors=rng.uniform(0.01, 0.5, n_components),
+        lifts=1.0 + 3.0 * rng.random(n_components),
     )
     return normalise(proposal, SETTINGS, (1, 1), serial)
 

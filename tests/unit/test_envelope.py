@@ -18,6 +18,7 @@ from nautilus.proposal.envelope import (
     thin_out,
 )
 from nautilus.proposal.learned import CHUNK, LearnedProposal, base_log_density, draw_base
+from nautilus.proposal.lift import LIFT_MAX, POINTS_WANTED, choose_lifts, lifted
 from nautilus.proposal.seen import Seen, temper
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
@@ -67,8 +68,9 @@ class TestFloors:
     def proposal(self, emulator, base, seen):
         """Return a proposal without floors."""
         log_ceiling, none = choose_ceiling(base, seen, SETTINGS), np.zeros(0)
+        lifts = np.ones(base.n_components)
         return LearnedProposal(
-            COORDINATES, base, emulator, self.TARGET, log_ceiling, none, 0.0, 0.0
+            COORDINATES, base, emulator, self.TARGET, log_ceiling, none, lifts, 0.0, 0.0
         )
 
     def floors(self, emulator, base):
@@ -167,7 +169,7 @@ class TestBase:
         seen, target = in_the_funnel(2000, 6.0)
         rng = np.random.default_rng(seed)
         one = seen.fit(SETTINGS, np.random.default_rng(seed))
-        fitted, base, _ = choose_base(seen, target, SETTINGS, rng)
+        fitted, base = choose_base(seen, target, SETTINGS, rng)
         assert fitted.n_components > one.n_components
         inside = seen.log_l > target.log_level
         draws = COORDINATES.to_cube(base.draw(20_000, rng))
@@ -177,7 +179,7 @@ class TestBase:
     def test_a_plain_target_is_fitted_as_one(self, seed):
         target = CappedTarget(-2.0, 0.0)
         seen = seen_by(bell, target)
-        fitted, _, _ = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
+        fitted, _ = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
         one = seen.fit(SETTINGS, np.random.default_rng(seed))
         one = reach_walls(one, FIRST_WIDENING * SETTINGS.enlarge)
         np.testing.assert_array_equal(fitted.means, one.means)
@@ -186,7 +188,7 @@ class TestBase:
     def test_an_empty_part_is_no_accident(self, log_level, seed):
         target = CappedTarget(log_level, 0.0)
         seen = seen_by(bell, target, 500)
-        fitted, base, _ = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
+        fitted, base = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
         assert fitted.n_components >= 1
         assert np.isfinite(base.log_density(seen.space)).all()
 
@@ -238,6 +240,47 @@ class TestCeiling:
         log_ceiling = ceiling_for(log_ratio, acceptance)
         found = np.exp(np.minimum(log_ratio - log_ceiling, 0.0)).mean()
         assert np.isclose(found, acceptance, rtol=1e-6)
+
+
+class TestLifts:
+    def base(self):
+        centres = COORDINATES.to_space(np.array([[0.2, 0.2], [0.8, 0.8]]))
+        factors = 0.35 * np.eye(2)[None].repeat(2, axis=0)
+        return Mixture(np.log([0.9, 0.1]), centres, factors, np.full(2, np.inf))
+
+    def seen(self, n_far):
+        """Return many points of the first bell and a few of the second."""
+        rng = np.random.default_rng(11)
+        centres = np.repeat([0.2, 0.8], [300, n_far])[:, None]
+        points = centres + 0.1 * rng.standard_normal((300 + n_far, 2))
+        points = points[((points > 0) & (points < 1)).all(axis=1)]
+        log_l = two_bells(points)
+        one = np.ones(len(points))
+        return Seen(points, COORDINATES.to_space(points), log_l, log_l, log_l, one)
+
+    def test_what_many_points_know_is_not_lifted(self):
+        np.testing.assert_array_equal(choose_lifts(self.base(), self.seen(300)), [1.0, 1.0])
+
+    @pytest.mark.parametrize("n_far", [2, 6, 9])
+    def test_a_part_that_few_points_know_is_lifted(self, n_far):
+        lifts = choose_lifts(self.base(), self.seen(n_far))
+        assert lifts[0] == 1.0
+        wanted = POINTS_WANTED * 6
+        np.testing.assert_allclose(lifts[1], min(wanted / n_far, LIFT_MAX), rtol=0.15)
+
+    def test_points_stand_for_the_lifted_target(self):
+        seen, base = self.seen(3), self.base()
+        after = lifted(seen, base, np.array([1.0, 3.0]))
+        factor = after.weights / seen.weights
+        np.testing.assert_allclose(after.log_target, seen.log_target + np.log(factor))
+        far = seen.points.sum(axis=1) > 1.2
+        assert far.sum() == 3
+        np.testing.assert_allclose(factor[far], 3.0, rtol=0.05)
+        assert factor[~far].mean() < 1.1
+
+    def test_nobody_knows_a_component_without_points(self):
+        far = replace(self.base(), means=np.array([[-0.8, -0.8], [30.0, 30.0]]))
+        assert choose_lifts(far, self.seen(1)).max() == LIFT_MAX
 
 
 class TestSeen:

@@ -79,6 +79,17 @@ class TestMixture:
         np.testing.assert_array_equal(log_density, mixture.log_density(points))
         np.testing.assert_allclose(blend, mixture.responsibilities(points) @ values, rtol=1e-12)
 
+        both = np.column_stack([values, values**2])
+        _, blends = mixture.log_density_and_blend(points, both)
+        np.testing.assert_allclose(blends, mixture.responsibilities(points) @ both, rtol=1e-12)
+
+    def test_new_shares_sum_to_one_and_stand_as_wanted(self, seed):
+        mixture = some_mixture(2, seed)
+        factors = np.random.default_rng(seed).random(mixture.n_components) + 0.5
+        shares = np.exp(mixture.reweighted(factors).log_shares)
+        expected = np.exp(mixture.log_shares) * factors
+        np.testing.assert_allclose(shares, expected / expected.sum())
+
     def test_one_component_passes_its_value_on(self):
         points = np.array([[0.0, 0.0], [1e3, -1e3]])
         _, blend = standard_normal(2).log_density_and_blend(points, np.array([0.25]))

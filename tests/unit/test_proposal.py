@@ -302,12 +302,24 @@ class TestBuild:
         )
         points = np.array([[ndtr(-1.0), 0.5], [ndtr(1.0), 0.5]])
         # A ceiling this high refuses whatever the floors let not pass.
-        low, high = (
-            replace(plain, base=base, log_ceiling=500.0, floors=np.array([0.01, floor]))
-            for floor in (0.01, 0.64)
-        )
+        plain = replace(plain, base=base, log_ceiling=500.0, lifts=np.ones(2))
+        low, high = (replace(plain, floors=np.array([0.01, floor])) for floor in (0.01, 0.64))
         gain = high.log_density(points) - low.log_density(points)
         np.testing.assert_allclose(gain, [0.0, np.log(64.0)], atol=1e-6)
+
+    def test_a_lift_raises_the_target_of_its_own_component_alone(self, plain):
+        base = combine(
+            [replace(standard_normal(2).scaled(0.2), means=np.array([[x, 0.0]])) for x in (-1, 1)],
+            [0.5, 0.5],
+        )
+        points = np.array([[ndtr(-1.0), 0.5], [ndtr(1.0), 0.5]])
+        plain = replace(plain, base=base, log_ceiling=50.0, floors=np.zeros(2))
+        low, high = (replace(plain, lifts=np.array([1.0, lift])) for lift in (1.0, 3.0))
+        gain = high.log_density(points) - low.log_density(points)
+        np.testing.assert_allclose(gain, [0.0, np.log(3.0)], atol=1e-6)
+        space = plain.coordinates.to_space(points)
+        gain = high.log_ratio(points, space) - low.log_ratio(points, space)
+        np.testing.assert_allclose(gain, [0.0, np.log(3.0)], atol=1e-6)
 
     def test_the_posterior_is_not(self, plain):
         points = draw(plain, 100)

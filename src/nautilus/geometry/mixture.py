@@ -70,15 +70,17 @@ class Mixture:
     def log_density_and_blend(
         self, points: FloatArray, values: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return log density and the mean of one value per component, shape (n,) each.
+        """Return the log density, shape (n,), and means of values that components have.
 
-        The mean is weighted with the responsibilities; `values` has shape (K,).
+        The means are weighted with the responsibilities. For `values` of shape (K,) or (K, m)
+        they have shape (n,) or (n, m).
         """
         terms = self.component_log_density(points) + self.log_shares
         peak = terms.max(axis=1)
         np.exp(terms - peak[:, None], out=terms)
         total = terms.sum(axis=1)
-        return np.log(total) + peak, np.asarray(terms @ values) / total
+        blend = np.asarray((terms @ values).T / total).T
+        return np.log(total) + peak, blend
 
     def responsibilities(self, points: FloatArray) -> FloatArray:
         """Return the probability of each component given each point, shape (n, K)."""
@@ -101,6 +103,12 @@ class Mixture:
             mine = component == k
             points[mine] = self.means[k] + (normal[mine] * stretch[mine, None]) @ self.cholesky[k].T
         return points
+
+    def reweighted(self, factors: FloatArray) -> Self:
+        """Return the mixture with its shares multiplied by factors, shape (K,), and normalised."""
+        log_shares = self.log_shares + np.log(factors)
+        log_shares = log_shares - np.logaddexp.reduce(log_shares)
+        return type(self)(log_shares, self.means, self.cholesky, self.dof)
 
     def scaled(self, factor: float, dof: float = np.inf) -> Self:
         """Return the mixture with all lengths scaled and new degrees of freedom."""

@@ -19,6 +19,7 @@ from nautilus.proposal.envelope import (
 )
 from nautilus.proposal.learn import learn
 from nautilus.proposal.learned import CHUNK, LearnedProposal, draw_base
+from nautilus.proposal.lift import choose_lifts, lifted
 from nautilus.proposal.norm import normalise
 from nautilus.proposal.seen import Seen, temper
 from nautilus.proposal.settings import BuildSettings
@@ -65,11 +66,14 @@ def build_proposal(
         coordinates = emulator.coordinates
     seen = Seen(points, coordinates.to_space(points), log_l, log_g, log_target, weights)
     rng = stream(address[0], "cluster", address[1])
-    first, base, log_ceiling = choose_base(seen, target, settings, rng)
+    first, base = choose_base(seen, target, settings, rng)
+    lifts = choose_lifts(base, seen)
+    base = base.reweighted(lifts)
+    log_ceiling = choose_ceiling(base, lifted(seen, base, lifts), settings)
     if emulator is None:
         emulator = learn(seen, first, target, coordinates, settings, address, run_tasks)
     none = np.zeros(0)
-    draft = LearnedProposal(coordinates, base, emulator, target, log_ceiling, none, 0.0, 0.0)
+    draft = LearnedProposal(coordinates, base, emulator, target, log_ceiling, none, lifts, 0.0, 0.0)
     for attempt in range(N_REFITS + 1):
         rng = stream(address[0], "base", address[1], attempt)
         trial, space = draw_base(draft.base, coordinates, 2 * CHUNK, rng)
@@ -80,7 +84,8 @@ def build_proposal(
         if attempt == N_REFITS or accept.mean() > GOOD_ACCEPTANCE:
             break
         refitted = refit(base, space, accept, settings)
-        log_ceiling = choose_ceiling(refitted, seen, settings)
-        draft = replace(draft, base=refitted, log_ceiling=log_ceiling)
+        lifts = choose_lifts(refitted, seen)
+        log_ceiling = choose_ceiling(refitted, lifted(seen, refitted, lifts), settings)
+        draft = replace(draft, base=refitted, log_ceiling=log_ceiling, lifts=lifts)
     floors = choose_floors(draft, seen, space, accept, settings)
     return normalise(replace(draft, floors=floors), settings, address, run_tasks)

@@ -61,8 +61,8 @@ EXPONENT_MAX = 700.0
 
 def choose_base(
     seen: Seen, target: CappedTarget, settings: BuildSettings, rng: np.random.Generator
-) -> tuple[Mixture, Mixture, float]:
-    """Return the mixture fitted to the target, the base made of it, and its log ceiling.
+) -> tuple[Mixture, Mixture]:
+    """Return the mixture fitted to the target, and the base made of it.
 
     If many draws from the base would be rejected, the inside of the contour and what lies
     outside are also fitted each on its own: inside there are few points and they weigh most,
@@ -74,19 +74,18 @@ def choose_base(
     log_mass = float(logsumexp(seen.log_target - seen.log_g)) - np.log(len(seen.log_g))
     inside = seen.log_l > target.log_level
     if log_mass - log_ceiling > np.log(SPLIT_BELOW) or not 0 < inside.sum() < len(inside):
-        return first, base, log_ceiling
+        return first, base
     parts = [seen.select(inside), seen.select(~inside)]
     if min(part.n_eff for part in parts) < least_points(seen.points.shape[1]):
-        return first, base, log_ceiling
+        return first, base
     share = float(seen.weights[inside].sum() / seen.weights.sum())
     share = min(max(share, LEAST_PART), 1.0 - LEAST_PART)
     fits = [_fit(part, settings, rng) for part in parts]
     split = combine(fits, [share, 1.0 - share])
     other = _cover(split, seen, settings)
-    other_ceiling = choose_ceiling(other, seen, settings)
-    if other_ceiling < log_ceiling - SPLIT_GAIN:
-        return split, other, other_ceiling
-    return first, base, log_ceiling
+    if choose_ceiling(other, seen, settings) < log_ceiling - SPLIT_GAIN:
+        return split, other
+    return first, base
 
 
 def _fit(seen: Seen, settings: BuildSettings, rng: np.random.Generator) -> Mixture:
@@ -199,7 +198,7 @@ def choose_floors(
     chosen = seen.typical(N_KNOWN)
     known = seen.space[chosen]
     log_base = base_log_density(draft.base, known)
-    thinned = thin_out(draft.log_target(seen.points[chosen], known) - log_base, draft.log_ceiling)
+    thinned = thin_out(draft.log_ratio(seen.points[chosen], known), draft.log_ceiling)
     log_excess = seen.log_target[chosen] - log_base
     excess = np.exp(log_excess - log_excess.max())
     mean = float(accept.mean())

@@ -26,9 +26,10 @@ class LearnedProposal:
     """The density b(x) a(x) / A of a base b thinned by an emulated target T.
 
     Points of the base are accepted with probability
-    ``a = f + (1 - f) min(1, T / (c b))``, so the density is ``b a / A`` with ``A``
+    ``a = f + (1 - f) min(1, l T / (c b))``, so the density is ``b a / A`` with ``A``
     the mean of ``a`` over the base, whatever the emulator says. The floor ``f``
-    keeps the density from vanishing where the emulator underestimates.
+    keeps the density from vanishing where the emulator underestimates; the lift ``l`` brings
+    more points where few are known.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ class LearnedProposal:
     floors
         Floor of each component of the base, between 0 and 1, shape (K,); f is their mean,
         weighted with the responsibilities.
+    lifts
+        Lift of each component of the base, at least 1, shape (K,); l is their mean, as f is.
     log_norm
         Logarithm of A.
     log_norm_error
@@ -57,6 +60,7 @@ class LearnedProposal:
     target: CappedTarget
     log_ceiling: float
     floors: FloatArray
+    lifts: FloatArray
     log_norm: float
     log_norm_error: float
 
@@ -74,11 +78,13 @@ class LearnedProposal:
         return accept
 
     def log_ratio(self, points: FloatArray, space: FloatArray) -> FloatArray:
-        """Return log of emulated target over base for any number of points, shape (n,)."""
-        return np.asarray(self.log_target(points, space) - base_log_density(self.base, space))
+        """Return log of lifted target over base for any number of points, shape (n,)."""
+        log_base, lift = self.base.log_density_and_blend(space, self.lifts)
+        log_target = self.log_target(points, space) + np.log(lift)
+        return np.asarray(log_target - log_base + log_prior_density(space))
 
     def log_target(self, points: FloatArray, space: FloatArray) -> FloatArray:
-        """Return log of the emulated target for any number of points, shape (n,)."""
+        """Return log of the emulated target, not lifted, for any number of points, shape (n,)."""
         # Where the emulator errs by more than log L falls off, contours would lose their rims
         # and small clusters with few points to learn from.
         margin = MARGIN if np.isfinite(self.target.log_level) else 0.0
@@ -100,14 +106,16 @@ class LearnedProposal:
         self, points: FloatArray, space: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         log_base = np.empty(len(points))
-        floor = np.empty(len(points))
+        blend = np.empty((len(points), 2))
+        values = np.stack([self.floors, self.lifts], axis=1)
         log_target = np.empty(len(points))
         for start in range(0, len(points), BLOCK):
             rows = slice(start, start + BLOCK)
-            log_base[rows], floor[rows] = self.base.log_density_and_blend(space[rows], self.floors)
+            log_base[rows], blend[rows] = self.base.log_density_and_blend(space[rows], values)
             log_base[rows] -= log_prior_density(space[rows])
             log_target[rows] = self.log_target(points[rows], space[rows])
-        thinned = np.exp(np.minimum(0.0, log_target - self.log_ceiling - log_base))
+        floor, log_lift = blend[:, 0], np.log(blend[:, 1])
+        thinned = np.exp(np.minimum(0.0, log_target + log_lift - self.log_ceiling - log_base))
         return log_base, np.log(floor + (1.0 - floor) * thinned)
 
 
