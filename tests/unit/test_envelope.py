@@ -283,6 +283,18 @@ class TestLifts:
         assert choose_lifts(far, self.seen(1)).max() == LIFT_MAX
 
 
+class TestTemper:
+    def test_points_without_weight_stay_so(self):
+        log_weights = np.array([-np.inf, 0.0, -3.0, -np.inf, -1.0])
+        found = temper(log_weights, 6.0)  # more than there are: all that weigh anything count alike
+        np.testing.assert_allclose(found, [0.0, 1.0, 1.0, 0.0, 1.0], atol=1e-6)
+
+    def test_one_heavy_point_is_brought_down(self):
+        found = temper(np.array([50.0, *np.zeros(40)]), 12.0)
+        assert np.isclose(found.sum() ** 2 / (found**2).sum(), 12.0)
+        assert found[0] == 1.0
+
+
 class TestSeen:
     def test_typical_points_follow_the_weights(self):
         seen = seen_by(bell, CappedTarget(np.inf))

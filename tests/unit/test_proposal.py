@@ -19,6 +19,7 @@ from nautilus.proposal.build import build_proposal
 from nautilus.proposal.cube import CHUNK as CUBE_CHUNK
 from nautilus.proposal.cube import CubeProposal
 from nautilus.proposal.learned import CHUNK, MARGIN, LearnedProposal
+from nautilus.proposal.lift import LIFT_MAX
 from nautilus.proposal.norm import normalise
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
@@ -329,6 +330,28 @@ class TestBuild:
         np.testing.assert_array_equal(
             unsure.log_ratio(points, space), plain.log_ratio(points, space)
         )
+
+    def test_a_cluster_of_few_points_is_lifted(self):
+        # Between two bells of like width, the far one of which few points know.
+        rng = np.random.default_rng(2)
+        centres = np.repeat([0.25, 0.8], [1500, 7])[:, None]
+        points = np.clip(centres + 0.04 * rng.standard_normal((1507, 2)), 1e-3, 1 - 1e-3)
+        near, far = (-0.5 * np.sum(((points - c) / 0.04) ** 2, axis=1) for c in (0.25, 0.8))
+        log_l = np.logaddexp(near, far + np.log(7 / 1500))
+        proposal = build_proposal(
+            points, log_l, log_l, CappedTarget(np.inf), SETTINGS, (1, 2), serial
+        )
+        space = proposal.coordinates.to_space(np.array([[0.25, 0.25], [0.8, 0.8]]))
+        _, lift = proposal.base.log_density_and_blend(space, proposal.lifts)
+        assert lift[0] < 1.05
+        assert 1.3 < lift[1] <= LIFT_MAX
+        drawn = draw(proposal, 20_000)
+        share = np.mean(drawn.sum(axis=1) > 1.05)
+        assert share > 1.2 * 7 / len(points)
+        # The ceiling was chosen for the lifted target, which nothing is cut off deeply from.
+        log_ratio = proposal.log_ratio(points, proposal.coordinates.to_space(points))
+        cut_off = -np.expm1(np.minimum(proposal.log_ceiling - log_ratio, 0.0))
+        assert cut_off.mean() < 0.03
 
     def test_forbidden_points_are_no_accident(self):
         def half(points):

@@ -108,6 +108,15 @@ def test_given_the_axis_at_the_wall_the_others_are_as_before():
     np.testing.assert_allclose(shift[1], slope * shift[0])
 
 
+def test_in_a_corner_each_axis_gets_its_own_mean():
+    width, correlation = 0.15, -0.95
+    shape = width**2 * np.array([[1.0, correlation], [correlation, 1.0]])
+    reached = reach_walls(one([1.7, 1.7], np.linalg.cholesky(shape)), WIDENING)
+    alone = reach_walls(one([1.7, 0.0], np.diag([width, 1.0])), WIDENING)
+    np.testing.assert_allclose(reached.means[0], alone.means[0, 0], rtol=1e-9)
+    assert np.all(np.diag(covariance(reached)) >= covariance(alone)[0, 0] * (1 - 1e-9))
+
+
 @pytest.mark.parametrize("mean", [-36.0, -8.0, 0.0, 8.0])
 @pytest.mark.parametrize("width", [1e-9, 0.3, 30.0])
 def test_no_component_shrinks_or_breaks(mean, width):

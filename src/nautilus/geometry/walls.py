@@ -40,9 +40,11 @@ def reach_walls(mixture: Mixture, widening: float) -> Mixture:
     means, cholesky = mixture.means.copy(), mixture.cholesky.copy()
     for k in np.flatnonzero(wanted.any(axis=1)):
         covariance = cholesky[k] @ cholesky[k].T
-        for i in np.flatnonzero(wanted[k] > np.diagonal(covariance)):
+        axes = np.flatnonzero(wanted[k])
+        shift = np.linalg.solve(covariance[np.ix_(axes, axes)], (centre - means)[k, axes])
+        means[k] += covariance[:, axes] @ shift
+        for i in axes:
             slope = covariance[i] / covariance[i, i]
-            means[k] += slope * (centre[k, i] - means[k, i])
             added = max(wanted[k, i] - covariance[i, i], 0.0)
             covariance = covariance + added * np.outer(slope, slope)
         cholesky[k] = safe_cholesky(covariance)
@@ -61,7 +63,8 @@ def _seen_in_the_cube(
     near = side * means  # the nearest wall is at zero, where numbers are exact
     centre = ndtr(near)
     scale = width * np.exp(-0.5 * (near**2 + LOG_2PI))
-    low, high = ndtr(-centre / scale), ndtr((1.0 - centre) / scale)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = ndtr(-centre / scale), ndtr((1.0 - centre) / scale)
     share = (np.arange(N_NODES) + 0.5) / N_NODES
     quantile = ndtri(low[..., None] + share * (high - low)[..., None])
     inside = centre[..., None] + scale[..., None] * quantile

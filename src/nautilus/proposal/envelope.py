@@ -141,13 +141,14 @@ def choose_ceiling(base: Mixture, seen: Seen, settings: BuildSettings) -> float:
     order = np.argsort(-log_ratio, kind="stable")
     log_ratio, share = log_ratio[order], seen.weights[heavy][order] / seen.weights[heavy].sum()
     inverse = np.exp(np.minimum(log_ratio[0] - log_ratio, EXPONENT_MAX))
+    tiny = np.finfo(float).tiny
     above, flattened = np.cumsum(share), np.cumsum(share * inverse)
     cut_off = above - flattened / inverse
 
     def cuts_off(wanted: float) -> float:
         # Between two ratios the share cut off is linear in c, in units of the largest ratio here.
         k = int(np.searchsorted(cut_off, wanted, side="right")) - 1
-        return float(log_ratio[0] + np.log((above[k] - wanted) / flattened[k]))
+        return float(log_ratio[0] + np.log(max(above[k] - wanted, tiny) / flattened[k]))
 
     deep = cuts_off(settings.cut_deep_max) - float(np.log(CUT_DEEP))
     return max(cuts_off(settings.cut_off_max), deep)

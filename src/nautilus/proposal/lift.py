@@ -22,9 +22,11 @@ def choose_lifts(base: Mixture, seen: Seen) -> FloatArray:
 
     Where a part of the target is described by a few points, the base follows it badly, fewer
     points are drawn from there, and from one contour to the next it may be forgotten: the
-    numbers of points dwindle as in a branching process without growth. A component that n
-    effective points belong to is lifted by the number wanted over n. Weights take the lift
-    back; what it costs is the share of the draws that it moves.
+    numbers of points dwindle as in a branching process without growth. The points of a
+    component have the mass of their weights times responsibilities, which is worth n points
+    of equal mass (Kish 1965). The component is lifted by the number wanted over n. Weights
+    take the lift back; what it costs is the share of the draws that it moves. One that
+    overlaps with a large neighbour shares that one's points, and is hardly lifted.
 
     Parameters
     ----------
@@ -46,6 +48,6 @@ def choose_lifts(base: Mixture, seen: Seen) -> FloatArray:
 
 
 def lifted(seen: Seen, base: Mixture, lifts: FloatArray) -> Seen:
-    """Return the points as they stand for the lifted target."""
+    """Return the points as they stand for the lifted target; the weights keep their unit."""
     factor = base.log_density_and_blend(seen.space, lifts)[1]
     return replace(seen, log_target=seen.log_target + np.log(factor), weights=seen.weights * factor)

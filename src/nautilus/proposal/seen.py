@@ -85,9 +85,14 @@ def temper(log_weights: FloatArray, n_eff: float) -> FloatArray:
     the weights are worth `n_eff` points or more.
     """
     relative = log_weights - log_weights.max()
+    counts = np.isfinite(relative)
+
+    def raised(power: float) -> FloatArray:
+        # A power of zero would otherwise make NaN of points without weight.
+        return np.where(counts, np.exp(power * np.where(counts, relative, 0.0)), 0.0)
 
     def is_enough(power: float) -> bool:
-        return worth(np.exp(power * relative)) >= n_eff
+        return worth(raised(power)) >= n_eff
 
     power = 1.0 if is_enough(1.0) else highest(is_enough, 0.0, 1.0, N_BISECTIONS)
-    return np.asarray(np.exp(power * relative))
+    return raised(power)

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from nautilus._types import BlobArray, FloatArray, IntArray, RunTasks
+from nautilus.geometry.fit import least_points
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate, estimate
@@ -171,7 +172,7 @@ def next_plan(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) 
     """Decide on the next stage from complete stages alone, or why to stop."""
     ledger = state.ledger
     n_finite = int(np.isfinite(ledger.log_l).sum())
-    if n_finite < N_FINITE_MIN:
+    if n_finite < max(N_FINITE_MIN, least_points(config.n_dim)):
         if ledger.n_points >= N_CUBE_FACTOR * config.n_live:
             return Step(state, "", StopReason.NO_LIKELIHOOD)
         return Step(plan_cube(state, config, run_tasks), "drawing from the prior")

@@ -21,8 +21,9 @@ from nautilus.testing.problems import Problem, unit_prior
 Estimator = Callable[[Any], tuple[float, float]]
 """Takes a finished sampler, returns log Z and its quoted error."""
 
-DECIDING_ROOMS = (
-    "run", "proposal", "emulator", "geometry", "evaluate", "prior", "testing/problems"
+DECIDING_PARTS = (
+    "*.py", "run/*.py", "proposal/*.py", "emulator/*.py", "geometry/*.py", "evaluate/*.py",
+    "prior/*.py", "testing/problems/*.py", "testing/marginals.py",
 )  # fmt: skip
 """The parts of the package whose change makes stored runs worthless."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -122,10 +123,13 @@ class Row:
 def code_digest() -> str:
     """Return a digest of the source code that decides about the numbers of a run."""
     root = Path(nautilus.__file__).parent
-    rooms = [path for room in DECIDING_ROOMS for path in (root / room).rglob("*.py")]
     digest = blake2b(digest_size=8)
-    for path in [*sorted(rooms), *sorted(root.glob("*.py"))]:
-        digest.update(path.read_bytes())
+    for pattern in DECIDING_PARTS:
+        paths = sorted(root.glob(pattern))
+        if not paths:
+            raise FileNotFoundError(f"no file of the package matches {pattern}")
+        for path in paths:
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
