@@ -106,7 +106,8 @@ class Sampler(Readout):
     on_nan
         What to do if it returns NaN: "raise", or count the point as "-inf".
     threads_per_worker
-        Numerical threads of one call; None leaves the libraries' own settings.
+        Numerical threads of one call; None leaves the settings of workers as they are, while
+        calls in this process have one.
 
     Raises
     ------
@@ -251,7 +252,7 @@ class Sampler(Readout):
         ----------
         return_as_dict
             Whether points are a dictionary of arrays by name rather than an array; by default
-            only where the prior gives dictionaries that no array can hold.
+            only where the prior is a function that returns dictionaries.
         equal_weight
             Whether points are drawn by weight and returned with equal weights.
         equal_weight_boost

@@ -691,3 +691,21 @@ def test_strange_likelihoods_end_well(name):
     slack = 1e-9 * abs(problem.log_z)
     assert abs(sampler.log_z - problem.log_z) < 5 * sampler.log_z_err + slack
     assert sampler.log_z_err < 0.2
+
+
+@pytest.mark.parametrize("pad", [False, True])
+@pytest.mark.parametrize("n_batch", [1, 4])
+def test_small_batches_hold_in_the_test_before_the_run_too(n_batch, pad):
+    sizes = set()
+
+    def log_l(x):
+        sizes.add(len(x))
+        return -0.5 * np.sum((x - 0.5) ** 2, axis=1)
+
+    sampler = Sampler(
+        lambda u: u, log_l, n_dim=2, vectorized=True, n_batch=n_batch, pad_batch=pad, **SMALL
+    )
+    sampler.run(n_like_max=150)
+    assert sampler.n_like <= 150
+    assert max(sizes) == n_batch
+    assert sizes == {n_batch} or not pad

@@ -130,8 +130,8 @@ class Evaluator:
         Parameters
         ----------
         points
-            A few points of the unit cube, shape (n, d). For a vectorised likelihood at most
-            `n_vectorized`; at least two show whether it returns one number per point.
+            A few points of the unit cube, shape (n, d); at least two show whether a vectorised
+            likelihood returns one number per point. It gets no more than `n_vectorized` of them.
 
         Returns
         -------
@@ -151,6 +151,8 @@ class Evaluator:
         chosen = _parse_points(points)
         if len(chosen) == 0:
             raise SettingsError("The test of the likelihood got no points; give at least one.")
+        if self._likelihood.vectorized:
+            chosen = chosen[: self._likelihood.n_vectorized]
         rule = ChunkRule(len(chosen), 1)
         with closing(self._results(chosen, rule, "The test before the run: ")) as results:
             _, result = next(results)
@@ -202,7 +204,7 @@ class Evaluator:
 
     def _evaluate(self, points: FloatArray) -> Generator[Evaluated, None, None]:
         if self._layout is None and len(points):
-            self.self_test(points[: min(N_TEST, self._likelihood.n_vectorized)])
+            self.self_test(points[:N_TEST])
         with closing(self._results(points, None, "")) as results:
             for chunk, result in results:
                 if len(result.index):
