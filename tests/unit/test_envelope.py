@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
+from nautilus._types import select_rows
 from nautilus.geometry.coordinates import Coordinates, log_prior_density
 from nautilus.geometry.mixture import Mixture, combine, standard_normal
 from nautilus.geometry.walls import reach_walls
@@ -306,7 +307,7 @@ class TestSeen:
 
     def test_a_part_keeps_what_belongs_together(self):
         seen = seen_by(bell, CappedTarget(np.inf), 300)
-        part = seen.select(seen.points[:, 0] > 0.5)
+        part = select_rows(seen, seen.points[:, 0] > 0.5)
         assert np.all(part.points[:, 0] > 0.5)
         np.testing.assert_array_equal(part.log_l, bell(part.points))
         np.testing.assert_array_equal(part.space, COORDINATES.to_space(part.points))

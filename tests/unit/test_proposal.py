@@ -109,6 +109,12 @@ def integral(proposal, n, rng):
     return ratio.mean(), ratio.std() / np.sqrt(n)
 
 
+def two_apart(width):
+    """Return a mixture of two round components at -1 and 1 on the first axis."""
+    one = standard_normal(2).scaled(width)
+    return combine([replace(one, means=np.array([[x, 0.0]])) for x in (-1, 1)], [0.5, 0.5])
+
+
 class TestCube:
     def test_points_are_uniform(self, seed):
         points = CubeProposal(3).chunk(np.random.default_rng(seed))
@@ -280,10 +286,7 @@ class TestBuild:
 
     def test_it_is_wider_where_the_expert_errs(self):
         proposal = build(bent, -4.0)
-        gates = combine(
-            [replace(standard_normal(2).scaled(0.3), means=np.array([[x, 0.0]])) for x in (-1, 1)],
-            [0.5, 0.5],
-        )
+        gates = two_apart(0.3)
         emulator = replace(proposal.emulator, gates=gates, baseline=None, networks=())
         low, high = (
             replace(proposal, emulator=replace(
@@ -297,10 +300,7 @@ class TestBuild:
         np.testing.assert_allclose(gain, MARGIN * np.array([0.0, 1.0, 2.0]), atol=1e-6)
 
     def test_a_floor_lifts_its_own_component_alone(self, plain):
-        base = combine(
-            [replace(standard_normal(2).scaled(0.2), means=np.array([[x, 0.0]])) for x in (-1, 1)],
-            [0.5, 0.5],
-        )
+        base = two_apart(0.2)
         points = np.array([[ndtr(-1.0), 0.5], [ndtr(1.0), 0.5]])
         # A ceiling this high refuses whatever the floors let not pass.
         plain = replace(plain, base=base, log_ceiling=500.0, lifts=np.ones(2))
@@ -309,10 +309,7 @@ class TestBuild:
         np.testing.assert_allclose(gain, [0.0, np.log(64.0)], atol=1e-6)
 
     def test_a_lift_raises_the_target_of_its_own_component_alone(self, plain):
-        base = combine(
-            [replace(standard_normal(2).scaled(0.2), means=np.array([[x, 0.0]])) for x in (-1, 1)],
-            [0.5, 0.5],
-        )
+        base = two_apart(0.2)
         points = np.array([[ndtr(-1.0), 0.5], [ndtr(1.0), 0.5]])
         plain = replace(plain, base=base, log_ceiling=50.0, floors=np.zeros(2))
         low, high = (replace(plain, lifts=np.array([1.0, lift])) for lift in (1.0, 3.0))

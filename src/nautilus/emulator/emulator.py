@@ -63,6 +63,11 @@ class Emulator:
     errors: FloatArray
     caution: float
 
+    @property
+    def highest(self) -> float:
+        """Largest log L that is ever predicted."""
+        return self.log_l_max + HEADROOM
+
     def log_likelihood(
         self, points: FloatArray, space: FloatArray, margin: float = 0.0
     ) -> FloatArray:
@@ -90,7 +95,7 @@ class Emulator:
         raised = self.scale.expand(learned)
         if margin:
             raised = raised + margin * (responsibilities @ self.errors)
-        return np.asarray(np.minimum(raised, self.log_l_max + HEADROOM))
+        return np.asarray(np.minimum(raised, self.highest))
 
 
 def responsibilities_of(gates: Mixture, space: FloatArray) -> FloatArray:
@@ -108,7 +113,7 @@ def prepare(
     start = np.zeros(len(opened))
     if frame.baseline is not None:
         value, blended = frame.baseline.predict(opened, responsibilities)
-        start = frame.scale.compress(np.minimum(value, frame.log_l_max + HEADROOM))
+        start = frame.scale.compress(np.minimum(value, frame.highest))
         if frame.gates.n_components > 1:
             blocks.append(_compress_inputs(blended))
         blocks.append(start[:, None])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nautilus._streams import stream
-from nautilus._types import BoolArray, FloatArray, IntArray, RunTasks
+from nautilus._types import BoolArray, FloatArray, RunTasks, select_rows
 from nautilus.emulator.baseline import fit_baseline, n_coefficients
 from nautilus.emulator.emulator import (
     Emulator,
@@ -55,12 +55,6 @@ class TrainingSet:
     log_l: FloatArray
     target_weights: FloatArray
 
-    def select(self, rows: BoolArray | IntArray) -> "TrainingSet":
-        """Return some of the points."""
-        return TrainingSet(
-            self.points[rows], self.space[rows], self.log_l[rows], self.target_weights[rows]
-        )
-
 
 def fit_emulator(
     data: TrainingSet,
@@ -101,8 +95,8 @@ def fit_emulator(
         errors=np.full(gates.n_components, np.inf),
         caution=settings.caution,
     )
-    frame = _with_baseline(frame, data, is_held_out)
     responsibilities = responsibilities_of(gates, data.space)
+    frame = _with_baseline(frame, data, responsibilities, is_held_out)
     start, inputs = prepare(frame, coordinates.rotate(data.points), responsibilities)
     importance = scale.slope(data.log_l)
     residual = learned - start
@@ -120,7 +114,7 @@ def fit_emulator(
     ]  # fmt: skip
     networks = tuple(run_tasks(train_member, tasks))
     frame = replace(frame, networks=networks, amplitude=amplitude)
-    test = data.select(is_held_out)
+    test = select_rows(data, is_held_out)
     predicted = scale.compress(frame.log_likelihood(test.points, test.space))
     left = learned[is_held_out] - predicted
     return replace(frame, errors=scale.width * _errors(left, near, responsible))
@@ -134,14 +128,15 @@ def _errors(left: FloatArray, near: FloatArray, responsibilities: FloatArray) ->
     return np.sqrt((own + BORROWED_ERRORS * overall) / (count + BORROWED_ERRORS))
 
 
-def _with_baseline(frame: Emulator, data: TrainingSet, is_held_out: BoolArray) -> Emulator:
+def _with_baseline(
+    frame: Emulator, data: TrainingSet, responsibilities: FloatArray, is_held_out: BoolArray
+) -> Emulator:
     """Return the frame with a baseline if it halves the squared error at least."""
     scale = frame.scale
     is_used = (data.log_l > scale.reference - RANGE * scale.width) & ~is_held_out
-    used = data.select(is_used)
+    used = select_rows(data, is_used)
     if len(used.points) < n_coefficients(used.points.shape[1]):
         return frame
-    responsibilities = responsibilities_of(frame.gates, data.space)
     baseline = fit_baseline(
         frame.coordinates.rotate(used.points),
         used.log_l,
@@ -150,7 +145,7 @@ def _with_baseline(frame: Emulator, data: TrainingSet, is_held_out: BoolArray) -
         np.maximum(used.target_weights, data.target_weights.max() * WEIGHT_LEAST),
     )
     trial = replace(frame, baseline=baseline)
-    test = data.select(is_held_out)
+    test = select_rows(data, is_held_out)
     start, _ = prepare(trial, frame.coordinates.rotate(test.points), responsibilities[is_held_out])
     learned, weight = scale.compress(test.log_l), scale.slope(test.log_l)
     spread = learned - np.average(learned, weights=weight)

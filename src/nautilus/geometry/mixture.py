@@ -62,9 +62,7 @@ class Mixture:
 
     def log_density(self, points: FloatArray) -> FloatArray:
         """Return the log density of points of shape (n, d), shape (n,)."""
-        terms = self.component_log_density(points) + self.log_shares
-        peak = terms.max(axis=1)
-        np.exp(terms - peak[:, None], out=terms)
+        terms, peak = self._relative_terms(points)
         return np.asarray(np.log(terms.sum(axis=1)) + peak)
 
     def log_density_and_blend(
@@ -75,19 +73,22 @@ class Mixture:
         The means are weighted with the responsibilities. For `values` of shape (K,) or (K, m)
         they have shape (n,) or (n, m).
         """
-        terms = self.component_log_density(points) + self.log_shares
-        peak = terms.max(axis=1)
-        np.exp(terms - peak[:, None], out=terms)
+        terms, peak = self._relative_terms(points)
         total = terms.sum(axis=1)
         blend = np.asarray((terms @ values).T / total).T
         return np.log(total) + peak, blend
 
     def responsibilities(self, points: FloatArray) -> FloatArray:
         """Return the probability of each component given each point, shape (n, K)."""
-        terms = self.component_log_density(points) + self.log_shares
-        terms -= terms.max(axis=1, keepdims=True)
-        np.exp(terms, out=terms)
+        terms, _ = self._relative_terms(points)
         return np.asarray(terms / terms.sum(axis=1, keepdims=True))
+
+    def _relative_terms(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the terms of the density over the largest, (n, K), and its logarithm, (n,)."""
+        terms = self.component_log_density(points) + self.log_shares
+        peak = terms.max(axis=1)
+        np.exp(terms - peak[:, None], out=terms)
+        return terms, peak
 
     def draw(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Draw n points, shape (n, d)."""

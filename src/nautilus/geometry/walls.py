@@ -22,8 +22,8 @@ def reach_walls(mixture: Mixture, widening: float) -> Mixture:
     The points of a small cluster at a wall may leave out a strip along it by chance: thin in
     the cube, but stretched to infinity in the whole space, so that no widening there covers
     it. Along an axis with a wall nearby a component is therefore also seen in the cube, as a
-    normal density of its width that ends at the walls. If this is wider in the whole space than the
-    component, the component takes its mean and width along the axis. Given the
+    normal density of its width that ends at the walls. If this is wider in the whole space
+    than the component, the component takes its mean and width along the axis. Given the
     coordinate along the axis, the others are distributed as before.
 
     Parameters

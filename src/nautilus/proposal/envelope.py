@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import logsumexp
 
-from nautilus._types import FloatArray
+from nautilus._types import FloatArray, select_rows
 from nautilus._weights import worth
 from nautilus.geometry.coordinates import log_prior_density
 from nautilus.geometry.fit import fit_mixture, least_points
@@ -75,7 +75,7 @@ def choose_base(
     inside = seen.log_l > target.log_level
     if log_mass - log_ceiling > np.log(SPLIT_BELOW) or not 0 < inside.sum() < len(inside):
         return first, base
-    parts = [seen.select(inside), seen.select(~inside)]
+    parts = [select_rows(seen, inside), select_rows(seen, ~inside)]
     if min(part.n_eff for part in parts) < least_points(seen.points.shape[1]):
         return first, base
     share = float(seen.weights[inside].sum() / seen.weights.sum())

@@ -51,13 +51,6 @@ class Seen:
         """Which points have weight enough to matter, shape (n,)."""
         return np.asarray(self.weights > self.weights.max() * NEGLIGIBLE)
 
-    def select(self, chosen: BoolArray) -> "Seen":
-        """Return some of the points."""
-        return Seen(
-            self.points[chosen], self.space[chosen], self.log_l[chosen], self.log_g[chosen],
-            self.log_target[chosen], self.weights[chosen],
-        )  # fmt: skip
-
     def typical(self, n: int) -> IntArray:
         """Return the indices of n points, chosen systematically by weight, in rising order."""
         return systematic(self.weights, n)
