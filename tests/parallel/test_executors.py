@@ -66,6 +66,23 @@ class Counting:
         return -(parameters["a"] ** 2)
 
 
+class LastIsNaN:
+    """Returns 0, and NaN at the last point, once all others were evaluated."""
+
+    def __init__(self, folder, n_others):
+        self.folder = folder
+        self.n_others = n_others
+
+    def __call__(self, parameters):
+        if parameters["a"] < 1.75:
+            (self.folder / repr(float(parameters["a"]))).touch()
+            return 0.0
+        end = time.monotonic() + 30
+        while len(list(self.folder.iterdir())) < self.n_others and time.monotonic() < end:
+            time.sleep(0.01)
+        return np.nan
+
+
 class StubbornError(Exception):
     """Can be pickled neither there nor back."""
 
@@ -156,10 +173,9 @@ class ExecutorContract:
         found, _ = collect(evaluator, points[:4])  # the evaluator goes on
         np.testing.assert_array_equal(found, np.zeros(4))
 
-    def test_finished_points_are_delivered_before_an_error(self, pool):
+    def test_finished_points_are_delivered_before_an_error(self, pool, tmp_path):
         points = np.linspace(0.05, 0.95, 19)[:, np.newaxis].repeat(2, axis=1)
-        likelihood = Likelihood(lambda p: np.nan if p["a"] > 1.75 else 0.0, NamedPrior())
-        evaluator = Evaluator(likelihood, pool)
+        evaluator = Evaluator(Likelihood(LastIsNaN(tmp_path, 18), NamedPrior()), pool)
         evaluator.self_test(points[:1])
         found = np.empty(19)
         with pytest.raises(LikelihoodError, match=r"returned nan at a = 1\.[78]"):
