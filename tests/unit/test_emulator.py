@@ -262,7 +262,7 @@ def learn(function, *, d=2, n=1200, seed=1, settings=SMALL, address=(1, 2), run=
     mean = np.average(log_l[used], weights=weights[used])
     scale = LearningScale(changes.get("reference", float(mean)), changes.get("width", 3.0))
     data = TrainingSet(points, space, log_l, weights)
-    return fit_emulator(data, coordinates, gates, scale, settings, address, run)
+    return fit_emulator(data, coordinates, [gates], scale, settings, address, run)
 
 
 def predict(emulator, points):

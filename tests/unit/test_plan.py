@@ -14,8 +14,16 @@ from nautilus.proposal.cube import CubeProposal
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
 from nautilus.run.config import Config, Goal
+from nautilus.run.estimate import Estimate
 from nautilus.run.loop import is_stalled, next_plan
-from nautilus.run.plan import ladder_settings, look_up, posterior_shares, recent_emulator
+from nautilus.run.plan import (
+    is_worth_refitting,
+    ladder_settings,
+    look_up,
+    recent_emulator,
+    sampling_size,
+)
+from nautilus.run.shares import posterior_shares
 from nautilus.run.state import DensityTable, Ledger, Phase, RunState, Stage, new_state
 
 BUILD = BuildSettings(emulator=EmulatorSettings(n_networks=0), norm_error=0.03)
@@ -54,7 +62,7 @@ def shares_after(learned, *targets):
     """Return the shares of proposals with these targets, all behind the cube."""
     proposals = (CubeProposal(2), *(replace(learned, target=target) for target in targets))
     state = replace(new_state(2), proposals=proposals)
-    return posterior_shares(state, len(targets))
+    return posterior_shares(state)
 
 
 class TestPosteriorShares:
@@ -298,3 +306,53 @@ class TestTurn:
         small = replace(CONFIG, n_stage=CONFIG.n_live // 4)
         assert is_stalled(state, CONFIG, math.log(0.4) - 0.1)
         assert not is_stalled(state, small, math.log(0.4) - 0.1)
+
+
+NOTHING = Estimate(0.0, 0.1, 0.0, np.zeros(0), np.zeros(0), np.zeros(0), 0.0)
+
+
+class TestSamplingStages:
+    """Sizes of stages that sample, with 150 points per contour and 1000 at most per stage."""
+
+    @staticmethod
+    def size(missing, n_sampled=0, efficiency=0.5, n_shell=1):
+        goal = Goal(n_eff=10_000.0, n_shell=n_shell)
+        current = replace(NOTHING, n_eff=10_000.0 - missing)
+        return sampling_size(CONFIG, goal, current, n_sampled, efficiency)
+
+    def test_the_first_is_small_whatever_is_missing(self):
+        assert self.size(9_000) == 400
+        assert self.size(0) == 200
+
+    def test_a_later_one_aims_a_little_beyond_what_is_missing(self):
+        assert self.size(500, n_sampled=2_000) == 1_050
+
+    def test_none_is_more_than_twice_all_before_it(self):
+        assert self.size(5_000, n_sampled=600) == 1_200
+
+    def test_the_limit_holds(self):
+        assert self.size(9_000, n_sampled=20_000) == 4_000
+
+    def test_little_is_topped_up_by_a_small_stage(self):
+        config = replace(CONFIG, n_stage=500)
+        goal, current = Goal(n_eff=10_000.0), replace(NOTHING, n_eff=9_990.0)
+        assert sampling_size(config, goal, current, 5_000, 0.5) == 200
+        assert sampling_size(config, goal, current, 0, 0.5) == 500
+
+    def test_hardly_any_draws_are_not_taken_for_no_efficiency(self):
+        assert self.size(10, n_sampled=2_000, efficiency=0.0) == 525
+
+    def test_n_shell_is_reached(self):
+        assert self.size(0, n_sampled=2_000, n_shell=3_000) == 1_000
+
+    @pytest.mark.parametrize(
+        ("n_points", "efficiency", "worth_it"),
+        [(1_000, 0.5, True), (999, 0.5, False), (5_000, 0.95, False), (5_000, 0.89, True)],
+    )
+    def test_neither_good_proposals_nor_small_stages_are_worth_training(
+        self, n_points, efficiency, worth_it
+    ):
+        assert is_worth_refitting(n_points, 10_000, efficiency) == worth_it
+
+    def test_the_first_is_always_worth_it_while_proposals_are_not_good(self):
+        assert is_worth_refitting(200, 0, 0.5)

@@ -24,7 +24,8 @@ from nautilus.run.mixture import (
     shares,
     stage_log_densities,
 )
-from nautilus.run.plan import plan_cube, plan_posterior, whole_counts
+from nautilus.run.plan import plan_cube, plan_posterior
+from nautilus.run.shares import whole_counts
 from nautilus.run.state import (
     DensityTable,
     Ledger,

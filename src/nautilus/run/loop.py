@@ -15,8 +15,8 @@ from nautilus.run.estimate import Estimate, estimate
 from nautilus.run.level import log_volume_inside
 from nautilus.run.mixture import history_log_density
 from nautilus.run.plan import (
-    GOOD_EFFICIENCY,
     N_POSTERIOR_MIN,
+    is_worth_refitting,
     look_up,
     plan_contour,
     plan_cube,
@@ -247,7 +247,7 @@ def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTa
         reason = StopReason.UNTRUSTED if state.findings else StopReason.GOAL
         return Step(state, "", reason)
     n_points = sampling_size(config, goal, current, sum(sizes), view.efficiency)
-    is_refit = view.efficiency < GOOD_EFFICIENCY
+    is_refit = is_worth_refitting(n_points, sum(sizes), view.efficiency)
     planned = plan_posterior(state, config, n_points, is_refit, run_tasks)
     return Step(planned, "sampling the posterior")
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nautilus._types import FloatArray, IntArray, RunTasks
+from nautilus._types import IntArray, RunTasks
 from nautilus.emulator.emulator import Emulator
 from nautilus.proposal.build import build_proposal
 from nautilus.proposal.learned import LearnedProposal
@@ -15,22 +15,8 @@ from nautilus.run.draw import draw_stage
 from nautilus.run.estimate import Estimate
 from nautilus.run.level import Level, choose_level
 from nautilus.run.mixture import history_log_density
+from nautilus.run.shares import contour_shares, posterior_shares, whole_counts
 from nautilus.run.state import PendingStage, RunState, Stage
-
-CUBE_SHARE = 0.01
-"""Share of a stage of the ladder from the unit cube; half of it in later stages."""
-
-OLD_SHARE, N_OLD = 0.2, 4
-"""Share of the last few earlier proposals in a stage of the ladder."""
-
-WIDE_SHARE, LAST_CONTOUR_SHARE = 0.02, 0.05
-"""Shares of all contours that were not boosted, and of the last of them, beside the posterior."""
-
-BOOSTED_SHARE, N_BOOSTED = 0.05, 4
-"""Share of a few boosted contours spread over the ladder, beside the posterior."""
-
-PREVIOUS_SHARE = 0.05
-"""Share of the previous imitation of the posterior beside the new one."""
 
 N_ALWAYS_TRAINED = 4
 """The first proposals have few points to learn from: each trains its own emulator."""
@@ -48,10 +34,13 @@ share of one over the root of the number of points drawn."""
 GOOD_EFFICIENCY = 0.9
 """A proposal is not refitted if the last stage drawn from it was this efficient."""
 
+TOP_UP_SHARE = 0.1
+"""Nor is it for a stage smaller than this share of all sampling before it."""
+
 N_POSTERIOR_MIN = 200
 """Smallest stage with the posterior as target: a smaller one could hardly confirm anything."""
 
-EFFICIENCY_MIN, SIZE_MARGIN = 0.02, 1.03
+EFFICIENCY_MIN, SIZE_MARGIN = 0.02, 1.05
 """A stage is sized as if its efficiency were at least this, and by this factor larger."""
 
 
@@ -75,16 +64,8 @@ def plan_contour(state: RunState, config: Config, level: Level, run_tasks: RunTa
     state = _with_proposal(
         state, config, target, ladder_settings(config.build), run_tasks, emulator
     )
-    last = len(state.proposals) - 1
-    shares = np.zeros(last + 1)
-    shares[0] = CUBE_SHARE
-    old = range(max(1, last - N_OLD), last)
-    for k in old:
-        shares[k] += OLD_SHARE / len(old)
-    if not old:
-        shares[0] += OLD_SHARE
-    shares[last] = 1 - shares.sum()
-    return _with_stage(state, config, whole_counts(shares, config.n_stage), run_tasks)
+    counts = whole_counts(contour_shares(len(state.proposals)), config.n_stage)
+    return _with_stage(state, config, counts, run_tasks)
 
 
 def recent_emulator(state: RunState, log_level: float) -> Emulator | None:
@@ -119,48 +100,8 @@ def plan_posterior(
         error = min(NORM_ERROR_MAX, NORM_ERROR_SHARE / np.sqrt(max(n_points, 1)))
         build = replace(config.build, norm_error=error)
         state = _with_proposal(state, config, CappedTarget(np.inf), build, run_tasks)
-    last = len(state.proposals) - 1
-    shares = posterior_shares(state, last)
-    return _with_stage(state, config, whole_counts(shares, n_points), run_tasks)
-
-
-def posterior_shares(state: RunState, last: int) -> FloatArray:
-    """Return the shares of all proposals in a stage that imitates the posterior.
-
-    A few per cent go to the widest proposals, which find far modes; some to the
-    last contour that was not boosted, whose tails are wide; some to contours spread
-    over the rest of the ladder, each of which learned another part of it well; some to
-    the previous imitation of the posterior.
-    """
-    shares = np.zeros(last + 1)
-    learned = {k: p for k, p in enumerate(state.proposals) if isinstance(p, LearnedProposal)}
-    contours = [k for k, p in learned.items() if np.isfinite(p.target.log_level)]
-    plain = [k for k in contours if learned[k].target.log_boost == 0]
-    shares[0] += CUBE_SHARE / 2
-    for k in plain:
-        shares[k] += WIDE_SHARE / len(plain)
-    if contours:
-        shares[(plain or contours)[-1]] += LAST_CONTOUR_SHARE
-    boosted = [k for k in contours if learned[k].target.log_boost > 0]
-    for place in np.linspace(len(boosted) - 1, 0, N_BOOSTED, endpoint=False):
-        if boosted:
-            shares[boosted[int(place)]] += BOOSTED_SHARE / N_BOOSTED
-    if last - 1 in learned and not np.isfinite(learned[last - 1].target.log_level):
-        shares[last - 1] += PREVIOUS_SHARE
-    shares[last] += 1 - shares.sum()
-    return shares
-
-
-def whole_counts(shares: FloatArray, n_points: int) -> IntArray:
-    """Return whole numbers that sum to n_points, at least one for the cube."""
-    exact = shares * n_points
-    counts = np.floor(exact).astype(np.int64)
-    order = np.argsort(-(exact - counts), kind="stable")
-    counts[order[: n_points - int(counts.sum())]] += 1
-    if counts[0] == 0:
-        counts[int(np.argmax(counts))] -= 1
-        counts[0] = 1
-    return counts
+    counts = whole_counts(posterior_shares(state), n_points)
+    return _with_stage(state, config, counts, run_tasks)
 
 
 def sampling_size(
@@ -172,9 +113,15 @@ def sampling_size(
     used soon, and the last one aims at the effective sample size that is still missing.
     """
     missing = max(goal.n_eff - current.n_eff, 0.0) / max(efficiency, EFFICIENCY_MIN)
-    least = max(config.n_stage, N_POSTERIOR_MIN)
+    first = max(config.n_stage, N_POSTERIOR_MIN)
+    least = N_POSTERIOR_MIN if n_sampled else first
     wanted = max(SIZE_MARGIN * missing, goal.n_shell - n_sampled, least)
-    return int(min(wanted, max(2 * least, 2 * n_sampled), max(4 * config.n_stage_max, least)))
+    return int(min(wanted, max(2 * first, 2 * n_sampled), max(4 * config.n_stage_max, first)))
+
+
+def is_worth_refitting(n_points: int, n_sampled: int, efficiency: float) -> bool:
+    """Tell whether a sampling stage should have a new proposal, which costs training."""
+    return efficiency < GOOD_EFFICIENCY and n_points >= TOP_UP_SHARE * n_sampled
 
 
 def _with_proposal(
