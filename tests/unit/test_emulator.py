@@ -257,12 +257,12 @@ def learn(function, *, d=2, n=1200, seed=1, settings=SMALL, address=(1, 2), run=
     coordinates = cut_periodic(points, weights, changes.get("periodic", ()))
     space = coordinates.to_space(points)
     n_eff = weights.sum() ** 2 / (weights**2).sum()
-    gates = fit_mixture(space, weights, n_eff, changes.get("n_experts", 1))
+    gates = [fit_mixture(space, weights, n_eff, n) for n in changes.get("n_experts", (1,))]
     used = weights > 0
     mean = np.average(log_l[used], weights=weights[used])
     scale = LearningScale(changes.get("reference", float(mean)), changes.get("width", 3.0))
     data = TrainingSet(points, space, log_l, weights)
-    return fit_emulator(data, coordinates, [gates], scale, settings, address, run)
+    return fit_emulator(data, coordinates, gates, scale, settings, address, run)
 
 
 def predict(emulator, points):
@@ -305,11 +305,32 @@ class TestEmulator:
             ripples = np.sin(300.0 * points).sum(axis=1) * (points[:, 0] > 0.5)
             return np.logaddexp(*heaps) + ripples
 
-        emulator = learn(rough, n=3000, n_experts=2, width=10.0)
+        emulator = learn(rough, n=3000, n_experts=(2,), width=10.0)
         right = ndtr(emulator.gates.means[:, 0]) > 0.5
         assert right.any()
         assert not right.all()
         assert emulator.errors[right].mean() > 1.5 * emulator.errors[~right].mean()
+
+    @pytest.mark.parametrize("n_experts", [(2, 1), (1, 2)])
+    @pytest.mark.parametrize("n_networks", [0, 2])
+    def test_points_held_out_choose_among_experts(self, n_experts, n_networks):
+        def heaps(points):
+            left, right = (np.sum(((points - c) / 0.05) ** 2, axis=1) for c in (0.25, 0.75))
+            return np.logaddexp(-0.5 * left, -0.5 * right) + 0.2 * np.sin(20 * points).sum(axis=1)
+
+        settings = replace(SMALL, n_networks=n_networks)
+        chosen = learn(heaps, n=2000, n_experts=n_experts, settings=settings)
+        alone = learn(heaps, n=2000, n_experts=(2,), settings=settings)
+        assert chosen.gates.n_components == 2
+        assert len(chosen.networks) == n_networks
+        points = np.random.default_rng(3).random((50, 2))
+        np.testing.assert_array_equal(predict(chosen, points), predict(alone, points))
+        np.testing.assert_array_equal(chosen.errors, alone.errors)
+
+    def test_the_first_experts_that_need_no_networks_are_taken(self):
+        emulator = learn(gaussian, n_experts=(1, 2))
+        assert emulator.networks == ()
+        assert emulator.gates.n_components == 1
 
     def test_errors_are_of_points_that_were_not_fitted_to(self):
         def rough(points):
@@ -352,8 +373,8 @@ class TestEmulator:
             return np.logaddexp(*heaps)
 
         settings = EmulatorSettings(n_networks=0)
-        one = learn(two, n_experts=1, n=3000, settings=settings)
-        more = learn(two, n_experts=2, n=3000, settings=settings)
+        one = learn(two, n_experts=(1,), n=3000, settings=settings)
+        more = learn(two, n_experts=(2,), n=3000, settings=settings)
         assert error_where_it_matters(more, two) < 0.3 * error_where_it_matters(one, two)
 
     def test_forbidden_points_teach_that_nothing_is_there(self):
@@ -425,7 +446,7 @@ class TestEmulator:
         assert np.any(predict(careful, points) > predict(plain, points))
 
     def test_predictions_are_of_points_and_not_of_their_company(self):
-        emulator = learn(gaussian, n_experts=2)
+        emulator = learn(gaussian, n_experts=(2,))
         points = np.random.default_rng(5).random((200, 2))
         alone = np.concatenate([predict(emulator, row[None]) for row in points])
         np.testing.assert_allclose(predict(emulator, points), alone, rtol=1e-5, atol=1e-5)

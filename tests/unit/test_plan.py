@@ -67,7 +67,7 @@ def shares_after(learned, *targets):
 
 class TestPosteriorShares:
     @given(targets=st.lists(st.sampled_from([PLAIN, BOOSTED, POSTERIOR]), max_size=30))
-    def test_they_sum_to_one_and_leave_most_to_the_newest(self, learned, targets):
+    def test_they_sum_to_one_and_leave_most_to_the_newest_before_any_point(self, learned, targets):
         shares = shares_after(learned, *targets, POSTERIOR)
         assert len(shares) == len(targets) + 2
         assert np.isclose(shares.sum(), 1.0, rtol=0, atol=1e-12)
@@ -122,6 +122,71 @@ class TestPosteriorShares:
         np.testing.assert_allclose(shares, [0.005, 0, 0.05, 0.945], atol=1e-12)
         shares = shares_after(learned, POSTERIOR, PLAIN, POSTERIOR)
         np.testing.assert_allclose(shares, [0.005, 0, 0.07, 0.925], atol=1e-12)
+
+
+class TestImitationsShare:
+    """Imitations of the posterior with densities that are made up."""
+
+    n = 20_000
+
+    def shares(self, learned, *densities):
+        """Return what imitations with these densities get if the posterior is 2 u."""
+        points = np.random.default_rng(8).random((self.n, 2))
+        ledger = Ledger(points, np.log(2 * points[:, 0]), None, (Stage(
+            Phase.EXPLORATION, np.array([self.n])
+        ),))  # fmt: skip
+        imitation = replace(learned, target=POSTERIOR)
+        with np.errstate(divide="ignore"):
+            columns = [np.zeros(self.n), *(np.log(q(points[:, 0])) for q in densities)]
+        state = replace(
+            new_state(2), ledger=ledger, proposals=(CubeProposal(2), *[imitation] * len(densities)),
+            table=DensityTable(np.stack(columns, axis=1)),
+        )  # fmt: skip
+        return posterior_shares(state)
+
+    def test_the_best_gets_all_but_what_is_fixed(self, learned):
+        high, low = (lambda u: 7 * u**6), (lambda u: 7 * (1 - u) ** 6)
+        shares = self.shares(learned, lambda u: 2 * u, high, low)
+        np.testing.assert_allclose(shares, [0.005, 0.945, 0.05, 0.0], atol=0.02)
+        assert shares[-1] == 0.0
+
+    def test_two_halves_share_by_mass(self, learned):
+        def low(u):
+            return np.where(u < 0.5, 8 * u, 0.0)
+
+        def high(u):
+            return np.where(u < 0.5, 0.0, 8 * u / 3)
+
+        shares = self.shares(learned, low, high)
+        np.testing.assert_allclose(shares, [0.005, 0.25, 0.745], atol=0.02)
+
+    def test_no_other_division_has_less_varied_weights(self, learned):
+        densities = [lambda u: 3 * u**2, lambda u: 1.5 * np.sqrt(u), lambda u: 12 * u**2 * (1 - u)]
+        shares = self.shares(learned, *densities)
+        u = (np.arange(100_000) + 0.5) / 100_000
+        q = np.stack([np.ones_like(u), *(density(u) for density in densities)], axis=1)
+
+        def second_moment(shares):
+            return np.mean((2 * u) ** 2 / (q @ shares))
+
+        best = second_moment(shares)
+        for k in (1, 2, 3):
+            for other in {1, 2, 3} - {k}:
+                moved = shares.copy()
+                step = min(0.1, moved[k] - (0.05 if k == 2 else 0.0))
+                moved[k] -= step
+                moved[other] += step
+                assert second_moment(moved) > best - 1e-3
+
+    def test_only_the_newest_six_take_part(self, learned):
+        shares = self.shares(learned, lambda u: 2 * u, *[lambda u: 3 * u**2] * 6)
+        assert shares[1] == 0.0
+        assert np.isclose(shares.sum(), 1.0)
+
+    def test_densities_beyond_the_range_of_numbers_are_harmless(self, learned):
+        shares = self.shares(learned, lambda u: 2 * u, lambda u: np.where(u < 0.1, 1e300, 0.0))
+        assert np.isfinite(shares).all()
+        assert shares[1] > 0.9
 
 
 class TestLadderSettings:

@@ -92,12 +92,13 @@ def _divide(state: RunState, fixed: FloatArray, imitations: list[int]) -> FloatA
     peak = log_q.max(axis=1)
     density = np.exp(log_q - peak[:, None])
     log_square = seen.log_weights[rows] + state.ledger.log_l[rows] - peak
-    square = np.exp(log_square - log_square.max())
     guard = density @ fixed[columns]
     density = density[:, np.searchsorted(columns, imitations)]
     share = np.full(len(imitations), rest / len(imitations))
     for _ in range(N_SHARING_ROUNDS):
-        share *= (square / (guard + density @ share) ** 2) @ density
+        mixed = np.maximum(guard + density @ share, np.finfo(float).tiny)
+        log_ratio = log_square - np.log(mixed)
+        share *= (np.exp(log_ratio - log_ratio.max()) / mixed) @ density
         share *= rest / share.sum()
     share[share < SHARE_LEAST] = 0.0
     divided[imitations] = share * (rest / share.sum())
