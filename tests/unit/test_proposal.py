@@ -10,6 +10,7 @@ from scipy.special import ndtr
 
 from nautilus._streams import stream
 from nautilus.emulator.emulator import EmulatorSettings
+from nautilus.emulator.fit import train_member
 from nautilus.emulator.network import Network
 from nautilus.emulator.training import Schedule
 from nautilus.geometry.coordinates import log_prior_density
@@ -349,6 +350,26 @@ class TestBuild:
         log_ratio = proposal.log_ratio(points, proposal.coordinates.to_space(points))
         cut_off = -np.expm1(np.minimum(proposal.log_ceiling - log_ratio, 0.0))
         assert cut_off.mean() < 0.03
+
+    @pytest.mark.parametrize(("log_level", "batches"), [(np.inf, [2, 1]), (-4.0, [2])])
+    def test_fewer_experts_are_tried_for_the_posterior_alone(self, log_level, batches):
+        def four_rippled_heaps(points):
+            corners = np.array([[0.2, 0.2], [0.2, 0.8], [0.8, 0.2], [0.8, 0.8]])
+            distance = np.linalg.norm(points[:, None] - corners, axis=2)
+            ripples = np.sin(20 * points).sum(axis=1)
+            return np.logaddexp.reduce(-0.5 * (distance / 0.07) ** 2, axis=1) + ripples
+
+        trained = []
+
+        def spy(function, tasks):
+            if function is train_member:
+                trained.append(len(tasks))
+            return serial(function, tasks)
+
+        proposal = build(four_rippled_heaps, log_level, run=spy)
+        assert trained == batches
+        assert proposal.emulator.gates.n_components == 6  # three would be too crude
+        assert len(proposal.emulator.networks) == 2
 
     def test_forbidden_points_are_no_accident(self):
         def half(points):
