@@ -10,6 +10,7 @@ from nautilus._types import select_rows
 from nautilus.geometry.coordinates import Coordinates, log_prior_density
 from nautilus.geometry.mixture import Mixture, combine, standard_normal
 from nautilus.geometry.walls import reach_walls
+from nautilus.proposal.coverage import cover
 from nautilus.proposal.envelope import (
     FIRST_WIDENING,
     ceiling_for,
@@ -19,7 +20,7 @@ from nautilus.proposal.envelope import (
     thin_out,
 )
 from nautilus.proposal.learned import CHUNK, LearnedProposal, base_log_density, draw_base
-from nautilus.proposal.lift import LIFT_MAX, POINTS_WANTED, choose_lifts, lifted
+from nautilus.proposal.lift import LIFT_MAX, POINTS_WANTED, choose_lifts
 from nautilus.proposal.seen import Seen, temper
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
@@ -68,7 +69,7 @@ class TestFloors:
 
     def proposal(self, emulator, base, seen):
         """Return a proposal without floors."""
-        log_ceiling, none = choose_ceiling(base, seen, SETTINGS), np.zeros(0)
+        log_ceiling, none = choose_ceiling(cover(base, seen), SETTINGS), np.zeros(0)
         lifts = np.ones(base.n_components)
         return LearnedProposal(
             COORDINATES, base, emulator, self.TARGET, log_ceiling, none, lifts, 0.0, 0.0
@@ -170,7 +171,8 @@ class TestBase:
         seen, target = in_the_funnel(2000, 6.0)
         rng = np.random.default_rng(seed)
         one = seen.fit(SETTINGS, np.random.default_rng(seed))
-        fitted, base = choose_base(seen, target, SETTINGS, rng)
+        fitted, known = choose_base(seen, target, SETTINGS, rng)
+        base = known.base
         assert fitted.n_components > one.n_components
         inside = seen.log_l > target.log_level
         draws = COORDINATES.to_cube(base.draw(20_000, rng))
@@ -189,16 +191,16 @@ class TestBase:
     def test_an_empty_part_is_no_accident(self, log_level, seed):
         target = CappedTarget(log_level, 0.0)
         seen = seen_by(bell, target, 500)
-        fitted, base = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
+        fitted, known = choose_base(seen, target, SETTINGS, np.random.default_rng(seed))
         assert fitted.n_components >= 1
-        assert np.isfinite(base.log_density(seen.space)).all()
+        assert np.isfinite(known.base.log_density(seen.space)).all()
 
 
 class TestCeiling:
     def test_it_cuts_off_the_share_that_is_allowed(self):
         seen = seen_by(bell, CappedTarget(np.inf))
         base = combine([standard_normal(2).scaled(0.5)], [1.0])
-        log_ceiling = choose_ceiling(base, seen, SETTINGS)
+        log_ceiling = choose_ceiling(cover(base, seen), SETTINGS)
         ratio = seen.log_target - base.log_density(seen.space) + log_prior_density(seen.space)
         kept = np.exp(np.minimum(log_ceiling - ratio, 0.0))
         cut = 1 - float(seen.weights @ kept / seen.weights.sum())
@@ -209,7 +211,7 @@ class TestCeiling:
         log_target = np.where(np.arange(300) == 5, 20.0, seen.log_target)
         seen = replace(seen, log_target=log_target, weights=np.exp(log_target - 20.0))
         base = standard_normal(2)
-        log_ceiling = choose_ceiling(base, seen, SETTINGS)
+        log_ceiling = choose_ceiling(cover(base, seen), SETTINGS)
         kept = np.exp(
             np.minimum(log_ceiling - log_target + base_log_density(base, seen.space), 0.0)
         )
@@ -227,11 +229,11 @@ class TestCeiling:
         main = replace(standard_normal(2).scaled(0.5), means=centre)
         base = combine([main, standard_normal(2)], [0.9999, 0.0001])
         log_ratio = seen.log_target - base_log_density(base, seen.space)
-        log_ceiling = choose_ceiling(base, seen, SETTINGS)
+        log_ceiling = choose_ceiling(cover(base, seen), SETTINGS)
         kept = np.exp(np.minimum(log_ceiling - log_ratio, 0.0))
         far = seen.points[:, 0] > 0.5
         assert seen.weights[far] @ kept[far] > 0.5 * seen.weights[far].sum()
-        plain = choose_ceiling(base, seen, replace(SETTINGS, cut_deep_max=1.0 - 1e-9))
+        plain = choose_ceiling(cover(base, seen), replace(SETTINGS, cut_deep_max=1.0 - 1e-9))
         kept = np.exp(np.minimum(plain - log_ratio, 0.0))
         assert seen.weights[far] @ kept[far] < 0.1 * seen.weights[far].sum()
 
@@ -241,6 +243,27 @@ class TestCeiling:
         log_ceiling = ceiling_for(log_ratio, acceptance)
         found = np.exp(np.minimum(log_ratio - log_ceiling, 0.0)).mean()
         assert np.isclose(found, acceptance, rtol=1e-6)
+
+
+class TestCoverage:
+    def test_it_is_the_base_at_the_points_of_weight(self):
+        seen = seen_by(two_bells, CappedTarget(np.inf))
+        base = combine([standard_normal(2).scaled(0.5), standard_normal(2)], [0.3, 0.7])
+        known, heavy = cover(base, seen), seen.heavy
+        assert 0 < heavy.sum() < len(heavy)
+        np.testing.assert_allclose(known.log_base, base_log_density(base, seen.space[heavy]))
+        np.testing.assert_allclose(known.responsibilities, base.responsibilities(seen.space[heavy]))
+        np.testing.assert_array_equal(known.log_target, seen.log_target[heavy])
+        np.testing.assert_array_equal(known.weights, seen.weights[heavy])
+
+    def test_other_shares_need_no_other_look(self):
+        seen = seen_by(two_bells, CappedTarget(np.inf))
+        base = combine([standard_normal(2).scaled(0.5), standard_normal(2)], [0.3, 0.7])
+        factors = np.array([4.0, 1.0])
+        known, anew = cover(base, seen).reweighted(factors), cover(base.reweighted(factors), seen)
+        np.testing.assert_allclose(known.base.log_shares, anew.base.log_shares)
+        np.testing.assert_allclose(known.log_base, anew.log_base)
+        np.testing.assert_allclose(known.responsibilities, anew.responsibilities)
 
 
 class TestLifts:
@@ -260,18 +283,18 @@ class TestLifts:
         return Seen(points, COORDINATES.to_space(points), log_l, log_l, log_l, one)
 
     def test_what_many_points_know_is_not_lifted(self):
-        np.testing.assert_array_equal(choose_lifts(self.base(), self.seen(300)), [1.0, 1.0])
+        np.testing.assert_array_equal(choose_lifts(cover(self.base(), self.seen(300))), [1.0, 1.0])
 
     @pytest.mark.parametrize("n_far", [2, 6, 9])
     def test_a_part_that_few_points_know_is_lifted(self, n_far):
-        lifts = choose_lifts(self.base(), self.seen(n_far))
+        lifts = choose_lifts(cover(self.base(), self.seen(n_far)))
         assert lifts[0] == 1.0
         wanted = POINTS_WANTED * 6
         np.testing.assert_allclose(lifts[1], min(wanted / n_far, LIFT_MAX), rtol=0.15)
 
     def test_points_stand_for_the_lifted_target(self):
         seen, base = self.seen(3), self.base()
-        after = lifted(seen, base, np.array([1.0, 3.0]))
+        after = cover(base, seen).lifted(np.array([1.0, 3.0]))
         factor = after.weights / seen.weights
         np.testing.assert_allclose(after.log_target, seen.log_target + np.log(factor))
         far = seen.points.sum(axis=1) > 1.2
@@ -281,7 +304,7 @@ class TestLifts:
 
     def test_nobody_knows_a_component_without_points(self):
         far = replace(self.base(), means=np.array([[-0.8, -0.8], [30.0, 30.0]]))
-        assert choose_lifts(far, self.seen(1)).max() == LIFT_MAX
+        assert choose_lifts(cover(far, self.seen(1))).max() == LIFT_MAX
 
 
 class TestTemper:

@@ -22,9 +22,11 @@ from nautilus.run.plan import (
     look_up,
     recent_emulator,
     sampling_size,
+    sampling_wanted,
 )
-from nautilus.run.shares import posterior_shares
+from nautilus.run.shares import guard_shares, posterior_shares
 from nautilus.run.state import DensityTable, Ledger, Phase, RunState, Stage, new_state
+from nautilus.run.trust import StageView
 
 BUILD = BuildSettings(emulator=EmulatorSettings(n_networks=0), norm_error=0.03)
 CONFIG = Config(n_dim=2, seed=5, n_live=60, n_stage=150, n_stage_max=1000, build=BUILD)
@@ -58,37 +60,35 @@ PLAIN = CappedTarget(-9.0)
 BOOSTED = CappedTarget(-1.0, 0.7)
 
 
-def shares_after(learned, *targets):
-    """Return the shares of proposals with these targets, all behind the cube."""
-    proposals = (CubeProposal(2), *(replace(learned, target=target) for target in targets))
-    state = replace(new_state(2), proposals=proposals)
-    return posterior_shares(state)
+def guards_after(learned, *targets):
+    """Return the fixed shares of proposals with these targets, all behind the cube."""
+    return guard_shares((CubeProposal(2), *(replace(learned, target=target) for target in targets)))
 
 
-class TestPosteriorShares:
+class TestGuards:
     @given(targets=st.lists(st.sampled_from([PLAIN, BOOSTED, POSTERIOR]), max_size=30))
-    def test_they_sum_to_one_and_leave_most_to_the_newest_before_any_point(self, learned, targets):
-        shares = shares_after(learned, *targets, POSTERIOR)
+    def test_they_leave_most_to_imitations(self, learned, targets):
+        shares = guards_after(learned, *targets, POSTERIOR)
         assert len(shares) == len(targets) + 2
-        assert np.isclose(shares.sum(), 1.0, rtol=0, atol=1e-12)
         assert np.all(shares >= 0)
         assert shares[0] == 0.005
-        assert shares[-1] > 0.82
+        assert shares[-1] == 0.0
+        assert shares.sum() < 0.18
 
     def test_they_are_those_of_the_manual(self, learned):
         ladder = [PLAIN] * 2 + [BOOSTED] * 8
-        shares = shares_after(learned, *ladder, POSTERIOR, POSTERIOR)
+        shares = guards_after(learned, *ladder, POSTERIOR, POSTERIOR)
         plain, boosted = [0.01, 0.06], [0, 0.0125] * 4
-        np.testing.assert_allclose(shares, [0.005, *plain, *boosted, 0.05, 0.825], atol=1e-12)
+        np.testing.assert_allclose(shares, [0.005, *plain, *boosted, 0.05, 0.0], atol=1e-12)
 
     def test_the_last_contour_that_was_not_boosted_has_the_widest_tails(self, learned):
         # A re-opened climb may come to contours without a boost again: the later one counts.
-        shares = shares_after(learned, PLAIN, BOOSTED, PLAIN, BOOSTED, POSTERIOR)
+        shares = guards_after(learned, PLAIN, BOOSTED, PLAIN, BOOSTED, POSTERIOR)
         np.testing.assert_allclose(shares[[1, 3]], [0.01, 0.06], atol=1e-12)
 
     @pytest.mark.parametrize("n", range(4, 41))
     def test_four_boosted_contours_are_spread_over_the_ladder(self, learned, n):
-        shares = shares_after(learned, PLAIN, *[BOOSTED] * n, POSTERIOR)[2 : 2 + n]
+        shares = guards_after(learned, PLAIN, *[BOOSTED] * n, POSTERIOR)[2 : 2 + n]
         chosen = np.flatnonzero(shares)
         np.testing.assert_allclose(shares[chosen], 0.0125, atol=1e-12)
         assert len(chosen) == 4
@@ -98,30 +98,30 @@ class TestPosteriorShares:
 
     @pytest.mark.parametrize("n", [2, 3])
     def test_fewer_than_four_share_what_there_is(self, learned, n):
-        shares = shares_after(learned, PLAIN, *[BOOSTED] * n, POSTERIOR)[2 : 2 + n]
+        shares = guards_after(learned, PLAIN, *[BOOSTED] * n, POSTERIOR)[2 : 2 + n]
         assert np.isclose(shares.sum(), 0.05)
         assert shares[-1] > 0
 
     def test_a_lone_boosted_contour_stands_for_all(self, learned):
-        shares = shares_after(learned, BOOSTED, POSTERIOR)
-        np.testing.assert_allclose(shares, [0.005, 0.1, 0.895], atol=1e-12)
+        shares = guards_after(learned, BOOSTED, POSTERIOR)
+        np.testing.assert_allclose(shares, [0.005, 0.1, 0.0], atol=1e-12)
 
     def test_if_all_are_boosted_the_last_one_guards_the_tails(self, learned):
-        shares = shares_after(learned, *[BOOSTED] * 4, POSTERIOR)
+        shares = guards_after(learned, *[BOOSTED] * 4, POSTERIOR)
         np.testing.assert_allclose(shares[1:-1], [0.0125] * 3 + [0.0625], atol=1e-12)
 
-    def test_without_boosted_contours_the_newest_gets_their_share(self, learned):
-        shares = shares_after(learned, PLAIN, PLAIN, POSTERIOR)
-        np.testing.assert_allclose(shares, [0.005, 0.01, 0.06, 0.925], atol=1e-12)
+    def test_without_boosted_contours_imitations_get_their_share(self, learned):
+        shares = guards_after(learned, PLAIN, PLAIN, POSTERIOR)
+        np.testing.assert_allclose(shares, [0.005, 0.01, 0.06, 0.0], atol=1e-12)
 
     def test_without_contours_there_is_the_cube(self, learned):
-        np.testing.assert_allclose(shares_after(learned, POSTERIOR), [0.005, 0.995], atol=1e-12)
+        np.testing.assert_allclose(guards_after(learned, POSTERIOR), [0.005, 0.0], atol=1e-12)
 
     def test_only_the_posterior_just_before_counts_as_the_previous_one(self, learned):
-        shares = shares_after(learned, POSTERIOR, POSTERIOR, POSTERIOR)
-        np.testing.assert_allclose(shares, [0.005, 0, 0.05, 0.945], atol=1e-12)
-        shares = shares_after(learned, POSTERIOR, PLAIN, POSTERIOR)
-        np.testing.assert_allclose(shares, [0.005, 0, 0.07, 0.925], atol=1e-12)
+        shares = guards_after(learned, POSTERIOR, POSTERIOR, POSTERIOR)
+        np.testing.assert_allclose(shares, [0.005, 0, 0.05, 0.0], atol=1e-12)
+        shares = guards_after(learned, POSTERIOR, PLAIN, POSTERIOR)
+        np.testing.assert_allclose(shares, [0.005, 0, 0.07, 0.0], atol=1e-12)
 
 
 class TestImitationsShare:
@@ -159,6 +159,10 @@ class TestImitationsShare:
 
         shares = self.shares(learned, low, high)
         np.testing.assert_allclose(shares, [0.005, 0.25, 0.745], atol=0.02)
+        # Two more that are of no use, one of which is the previous one, change nothing in that.
+        junk = [lambda u: 40 * (1 - u) ** 39] * 2
+        shares = self.shares(learned, low, high, *junk)
+        np.testing.assert_allclose(shares, [0.005, 0.236, 0.709, 0.05, 0.0], atol=0.02)
 
     def test_no_other_division_has_less_varied_weights(self, learned):
         densities = [lambda u: 3 * u**2, lambda u: 1.5 * np.sqrt(u), lambda u: 12 * u**2 * (1 - u)]
@@ -380,10 +384,11 @@ class TestSamplingStages:
     """Sizes of stages that sample, with 150 points per contour and 1000 at most per stage."""
 
     @staticmethod
-    def size(missing, n_sampled=0, efficiency=0.5, n_shell=1):
+    def size(missing, n_sampled=0, efficiency=0.5, n_shell=1, config=CONFIG):
         goal = Goal(n_eff=10_000.0, n_shell=n_shell)
         current = replace(NOTHING, n_eff=10_000.0 - missing)
-        return sampling_size(CONFIG, goal, current, n_sampled, efficiency)
+        wanted = sampling_wanted(config, goal, current, n_sampled, efficiency)
+        return sampling_size(config, wanted, n_sampled, efficiency)
 
     def test_the_first_is_small_whatever_is_missing(self):
         assert self.size(9_000) == 400
@@ -400,24 +405,32 @@ class TestSamplingStages:
 
     def test_little_is_topped_up_by_a_small_stage(self):
         config = replace(CONFIG, n_stage=500)
-        goal, current = Goal(n_eff=10_000.0), replace(NOTHING, n_eff=9_990.0)
-        assert sampling_size(config, goal, current, 5_000, 0.5) == 200
-        assert sampling_size(config, goal, current, 0, 0.5) == 500
+        assert self.size(10, n_sampled=5_000, config=config) == 200
+        assert self.size(10, n_sampled=0, config=config) == 500
 
-    def test_hardly_any_draws_are_not_taken_for_no_efficiency(self):
-        assert self.size(10, n_sampled=2_000, efficiency=0.0) == 525
+    @given(
+        st.integers(0, 9_999), st.integers(0, 10**6), st.floats(0.02, 1.0), st.integers(50, 5_000)
+    )
+    def test_none_is_a_surprise_because_it_is_small(self, missing, n_sampled, efficiency, n_stage):
+        config = replace(CONFIG, n_stage=n_stage, n_stage_max=n_stage)
+        n_points = self.size(missing, n_sampled, efficiency, config=config)
+        assert StageView(0.6 * efficiency, 0.001, 0.0).is_calm(n_points)
+
+    def test_hardly_any_efficiency_is_not_taken_for_none(self):
+        assert self.size(1_000, n_sampled=50_000, efficiency=0.0) == 5_000
+        assert self.size(20, n_sampled=50_000, efficiency=0.0) == 5_000
 
     def test_n_shell_is_reached(self):
         assert self.size(0, n_sampled=2_000, n_shell=3_000) == 1_000
 
     @pytest.mark.parametrize(
-        ("n_points", "efficiency", "worth_it"),
+        ("n_wanted", "efficiency", "worth_it"),
         [(1_000, 0.5, True), (999, 0.5, False), (5_000, 0.95, False), (5_000, 0.89, True)],
     )
-    def test_neither_good_proposals_nor_small_stages_are_worth_training(
-        self, n_points, efficiency, worth_it
+    def test_neither_good_proposals_nor_small_remainders_are_worth_training(
+        self, n_wanted, efficiency, worth_it
     ):
-        assert is_worth_refitting(n_points, 10_000, efficiency) == worth_it
+        assert is_worth_refitting(n_wanted, 10_000, efficiency) == worth_it
 
     def test_the_first_is_always_worth_it_while_proposals_are_not_good(self):
         assert is_worth_refitting(200, 0, 0.5)

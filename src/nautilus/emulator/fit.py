@@ -58,7 +58,7 @@ class TrainingSet:
 def fit_emulator(
     data: TrainingSet,
     coordinates: Coordinates,
-    gates: Sequence[Mixture],
+    candidates: Sequence[Mixture],
     scale: LearningScale,
     settings: EmulatorSettings,
     address: tuple[int, int],
@@ -72,9 +72,10 @@ def fit_emulator(
         Training points.
     coordinates, scale, settings
         See `Emulator` and `EmulatorSettings`.
-    gates
-        Mixtures whose components could be the experts. With several, one network is trained for
-        each; the one that is best on points held out gets the rest of the ensemble.
+    candidates
+        Mixtures whose components could be the experts. The first whose baseline needs no networks
+        is taken. Otherwise, with several, one network is trained for each; the one that is best
+        on points held out gets the rest of the ensemble. Without networks baselines are judged.
     address
         Seed of the run and number of the proposal: the address of the randomness.
     run_tasks
@@ -83,66 +84,57 @@ def fit_emulator(
     is_held_out = _choose(len(data.points), HELD_OUT, stream(address[0], "hold", address[1]))
     judge = _Judge(select_rows(data, is_held_out), scale)
     centre, covariance = moments(coordinates.rotate(data.points), data.target_weights)
-    frame = Emulator(
-        number=address[1],
-        coordinates=coordinates,
-        scale=scale,
-        gates=gates[0],
-        baseline=None,
-        centre=centre,
-        whitening=np.asarray(np.linalg.inv(safe_cholesky(covariance)), dtype=np.float64),
-        networks=(),
-        amplitude=1.0,
-        log_l_max=float(data.log_l.max()),
-        errors=np.full(gates[0].n_components, np.inf),
-        caution=settings.caution,
-    )
-    drafts = [_draft(replace(frame, gates=mixture), data, is_held_out) for mixture in gates]
-    for draft in drafts:
+    whitening = np.asarray(np.linalg.inv(safe_cholesky(covariance)), dtype=np.float64)
+    drafts = []
+    for gates in candidates:
+        frame = Emulator(
+            number=address[1],
+            coordinates=coordinates,
+            scale=scale,
+            gates=gates,
+            baseline=None,
+            centre=centre,
+            whitening=whitening,
+            networks=(),
+            amplitude=1.0,
+            log_l_max=float(data.log_l.max()),
+            errors=np.full(gates.n_components, np.inf),
+            caution=settings.caution,
+        )
+        draft = _draft(frame, data, is_held_out, settings)
+        drafts.append(draft)
         judged = judge.with_errors(draft.frame)
         if judged.errors.max() < settings.accuracy:
             return judged
     if settings.n_networks == 0:
         return judge.with_errors(min((draft.frame for draft in drafts), key=judge.error))
-    chosen, networks = drafts[0], []
-    if len(drafts) > 1:
-        tasks = [draft.task(is_held_out, settings, (*address, 0)) for draft in drafts]
-        firsts = run_tasks(train_member, tasks)
-        errors = [
-            judge.error(draft.finished([network]))
-            for draft, network in zip(drafts, firsts, strict=True)
-        ]
-        best = int(np.argmin(errors))
-        chosen, networks = drafts[best], [firsts[best]]
-    tasks = [
-        chosen.task(is_held_out, settings, (*address, member))
-        for member in range(len(networks), settings.n_networks)
-    ]
-    networks += run_tasks(train_member, tasks)
-    return judge.with_errors(chosen.finished(networks))
+    draft, networks = _best(drafts, judge, address, run_tasks)
+    members = range(len(networks), settings.n_networks)
+    networks += run_tasks(train_member, [draft.task(address, member) for member in members])
+    return judge.with_errors(draft.finished(networks))
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """An emulator without networks, what it leaves to them and their inputs."""
+    """An emulator without networks, and what they will be trained with."""
 
     frame: Emulator
     residual: FloatArray
     inputs: Single
     importance: FloatArray
+    is_held_out: BoolArray
+    settings: EmulatorSettings
 
     @property
     def amplitude(self) -> float:
         return float(np.sqrt(np.mean(self.residual * self.residual)))
 
-    def task(
-        self, is_held_out: BoolArray, settings: EmulatorSettings, address: tuple[int, int, int]
-    ) -> tuple[Any, ...]:
+    def task(self, address: tuple[int, int], member: int) -> tuple[Any, ...]:
         """Return the arguments of `train_member`."""
         targets = (self.residual / self.amplitude).astype(np.float32)
         return (
-            self.inputs, targets, self.importance.astype(np.float32), is_held_out,
-            settings.hidden_layers, settings.schedule, address,
+            self.inputs, targets, self.importance.astype(np.float32), self.is_held_out,
+            self.settings.hidden_layers, self.settings.schedule, (*address, member),
         )  # fmt: skip
 
     def finished(self, networks: Sequence[Network]) -> Emulator:
@@ -150,22 +142,34 @@ class _Draft:
         return replace(self.frame, networks=tuple(networks), amplitude=self.amplitude)
 
 
-def _draft(frame: Emulator, data: TrainingSet, is_held_out: BoolArray) -> _Draft:
+def _draft(
+    frame: Emulator, data: TrainingSet, is_held_out: BoolArray, settings: EmulatorSettings
+) -> _Draft:
     responsibilities = responsibilities_of(frame.gates, data.space)
     frame = _with_baseline(frame, data, responsibilities, is_held_out)
     start, inputs = prepare(frame, frame.coordinates.rotate(data.points), responsibilities)
     learned, importance = frame.scale.compress(data.log_l), frame.scale.slope(data.log_l)
-    return _Draft(frame, learned - start, inputs, importance)
+    return _Draft(frame, learned - start, inputs, importance, is_held_out, settings)
 
 
+def _best(
+    drafts: list[_Draft], judge: "_Judge", address: tuple[int, int], run_tasks: RunTasks
+) -> tuple[_Draft, list[Network]]:
+    """Return the best of several drafts with its first network, or the only one without any."""
+    if len(drafts) == 1:
+        return drafts[0], []
+    firsts = run_tasks(train_member, [draft.task(address, 0) for draft in drafts])
+    pairs = zip(drafts, firsts, strict=True)
+    best = int(np.argmin([judge.error(draft.finished([network])) for draft, network in pairs]))
+    return drafts[best], [firsts[best]]
+
+
+@dataclass(frozen=True)
 class _Judge:
     """Judges emulators by points that they were not fitted to."""
 
-    def __init__(self, held_out: TrainingSet, scale: LearningScale) -> None:
-        self._points, self._space = held_out.points, held_out.space
-        self._scale = scale
-        self._learned = scale.compress(held_out.log_l)
-        self._importance = scale.slope(held_out.log_l) ** 2
+    held_out: TrainingSet
+    scale: LearningScale
 
     def error(self, emulator: Emulator) -> float:
         """Return the weighted mean square of what the emulator leaves unexplained."""
@@ -173,13 +177,17 @@ class _Judge:
 
     def with_errors(self, emulator: Emulator) -> Emulator:
         """Return the emulator with the errors of its experts."""
-        responsibilities = responsibilities_of(emulator.gates, self._space)
+        responsibilities = responsibilities_of(emulator.gates, self.held_out.space)
         errors = _errors(self._left(emulator), self._importance, responsibilities)
-        return replace(emulator, errors=self._scale.width * errors)
+        return replace(emulator, errors=self.scale.width * errors)
+
+    @property
+    def _importance(self) -> FloatArray:
+        return np.asarray(self.scale.slope(self.held_out.log_l) ** 2)
 
     def _left(self, emulator: Emulator) -> FloatArray:
-        predicted = emulator.log_likelihood(self._points, self._space)
-        return self._learned - self._scale.compress(predicted)
+        predicted = emulator.log_likelihood(self.held_out.points, self.held_out.space)
+        return self.scale.compress(self.held_out.log_l) - self.scale.compress(predicted)
 
 
 def _errors(left: FloatArray, near: FloatArray, responsibilities: FloatArray) -> FloatArray:
@@ -193,7 +201,11 @@ def _errors(left: FloatArray, near: FloatArray, responsibilities: FloatArray) ->
 def _with_baseline(
     frame: Emulator, data: TrainingSet, responsibilities: FloatArray, is_held_out: BoolArray
 ) -> Emulator:
-    """Return the frame with a baseline if that explains any of the variance of points held out."""
+    """Return the frame with a baseline if that explains any of the variance of points held out.
+
+    However little it is: networks also learn from the coordinates of its experts, without which
+    thin curved shells were beyond them.
+    """
     scale = frame.scale
     is_used = (data.log_l > scale.reference - RANGE * scale.width) & ~is_held_out
     used = select_rows(data, is_used)

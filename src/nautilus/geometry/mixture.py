@@ -83,6 +83,12 @@ class Mixture:
         terms, _ = self._relative_terms(points)
         return np.asarray(terms / terms.sum(axis=1, keepdims=True))
 
+    def log_density_and_responsibilities(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return both for the price of one, shapes (n,) and (n, K)."""
+        terms, peak = self._relative_terms(points)
+        total = terms.sum(axis=1)
+        return np.log(total) + peak, terms / total[:, None]
+
     def _relative_terms(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the terms of the density over the largest, (n, K), and its logarithm, (n,)."""
         terms = self.component_log_density(points) + self.log_shares

@@ -9,6 +9,7 @@ from nautilus._types import FloatArray, RunTasks
 from nautilus.emulator.emulator import Emulator
 from nautilus.geometry.coordinates import cut_periodic
 from nautilus.geometry.fit import least_points
+from nautilus.proposal.coverage import cover
 from nautilus.proposal.envelope import (
     ceiling_for,
     choose_base,
@@ -19,7 +20,7 @@ from nautilus.proposal.envelope import (
 )
 from nautilus.proposal.learn import learn
 from nautilus.proposal.learned import CHUNK, LearnedProposal, draw_base
-from nautilus.proposal.lift import choose_lifts, lifted
+from nautilus.proposal.lift import choose_lifts
 from nautilus.proposal.norm import normalise
 from nautilus.proposal.seen import Seen, temper
 from nautilus.proposal.settings import BuildSettings
@@ -66,14 +67,16 @@ def build_proposal(
         coordinates = emulator.coordinates
     seen = Seen(points, coordinates.to_space(points), log_l, log_g, log_target, weights)
     rng = stream(address[0], "cluster", address[1])
-    first, base = choose_base(seen, target, settings, rng)
-    lifts = choose_lifts(base, seen)
-    base = base.reweighted(lifts)
-    log_ceiling = choose_ceiling(base, lifted(seen, base, lifts), settings)
+    first, known = choose_base(seen, target, settings, rng)
+    lifts = choose_lifts(known)
+    known = known.reweighted(lifts)
+    log_ceiling = choose_ceiling(known.lifted(lifts), settings)
     if emulator is None:
         emulator = learn(seen, first, target, coordinates, settings, address, run_tasks)
     none = np.zeros(0)
-    draft = LearnedProposal(coordinates, base, emulator, target, log_ceiling, none, lifts, 0.0, 0.0)
+    draft = LearnedProposal(
+        coordinates, known.base, emulator, target, log_ceiling, none, lifts, 0.0, 0.0
+    )
     for attempt in range(N_REFITS + 1):
         rng = stream(address[0], "base", address[1], attempt)
         trial, space = draw_base(draft.base, coordinates, 2 * CHUNK, rng)
@@ -83,9 +86,9 @@ def build_proposal(
         accept = thin_out(log_ratio, log_ceiling)
         if attempt == N_REFITS or accept.mean() > GOOD_ACCEPTANCE:
             break
-        refitted = refit(base, space, accept, settings)
-        lifts = choose_lifts(refitted, seen)
-        log_ceiling = choose_ceiling(refitted, lifted(seen, refitted, lifts), settings)
-        draft = replace(draft, base=refitted, log_ceiling=log_ceiling, lifts=lifts)
+        refitted = cover(refit(known.base, space, accept, settings), seen)
+        lifts = choose_lifts(refitted)
+        log_ceiling = choose_ceiling(refitted.lifted(lifts), settings)
+        draft = replace(draft, base=refitted.base, log_ceiling=log_ceiling, lifts=lifts)
     floors = choose_floors(draft, seen, space, accept, settings)
     return normalise(replace(draft, floors=floors), settings, address, run_tasks)

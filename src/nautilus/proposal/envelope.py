@@ -11,6 +11,7 @@ from nautilus.geometry.gaps import cover_gaps
 from nautilus.geometry.mixture import Mixture, combine, standard_normal
 from nautilus.geometry.walls import reach_walls
 from nautilus.proposal.bisection import highest
+from nautilus.proposal.coverage import Coverage, cover
 from nautilus.proposal.learned import LearnedProposal, base_log_density
 from nautilus.proposal.seen import Seen
 from nautilus.proposal.settings import BuildSettings
@@ -61,38 +62,38 @@ EXPONENT_MAX = 700.0
 
 def choose_base(
     seen: Seen, target: CappedTarget, settings: BuildSettings, rng: np.random.Generator
-) -> tuple[Mixture, Mixture]:
-    """Return the mixture fitted to the target, and the base made of it.
+) -> tuple[Mixture, Coverage]:
+    """Return the mixture fitted to the target, and the base made of it with what it covers.
 
     If many draws from the base would be rejected, the inside of the contour and what lies
     outside are also fitted each on its own: inside there are few points and they weigh most,
     so that a common fit follows neither. The base that needs the lower ceiling is taken.
     """
     first = _fit(seen, settings, rng)
-    base = _cover(first, seen, settings)
-    log_ceiling = choose_ceiling(base, seen, settings)
+    known = cover(_base(first, seen, settings), seen)
+    log_ceiling = choose_ceiling(known, settings)
     log_mass = float(logsumexp(seen.log_target - seen.log_g)) - np.log(len(seen.log_g))
     inside = seen.log_l > target.log_level
     if log_mass - log_ceiling > np.log(SPLIT_BELOW) or not 0 < inside.sum() < len(inside):
-        return first, base
+        return first, known
     parts = [select_rows(seen, inside), select_rows(seen, ~inside)]
     if min(part.n_eff for part in parts) < least_points(seen.points.shape[1]):
-        return first, base
+        return first, known
     share = float(seen.weights[inside].sum() / seen.weights.sum())
     share = min(max(share, LEAST_PART), 1.0 - LEAST_PART)
     fits = [_fit(part, settings, rng) for part in parts]
     split = combine(fits, [share, 1.0 - share])
-    other = _cover(split, seen, settings)
-    if choose_ceiling(other, seen, settings) < log_ceiling - SPLIT_GAIN:
+    other = cover(_base(split, seen, settings), seen)
+    if choose_ceiling(other, settings) < log_ceiling - SPLIT_GAIN:
         return split, other
-    return first, base
+    return first, known
 
 
 def _fit(seen: Seen, settings: BuildSettings, rng: np.random.Generator) -> Mixture:
     return reach_walls(seen.fit(settings, rng), FIRST_WIDENING * settings.enlarge)
 
 
-def _cover(fitted: Mixture, seen: Seen, settings: BuildSettings) -> Mixture:
+def _base(fitted: Mixture, seen: Seen, settings: BuildSettings) -> Mixture:
     return _with_gaps(fitted, seen, _widen(fitted, FIRST_WIDENING * settings.enlarge))
 
 
@@ -127,7 +128,7 @@ def refit(base: Mixture, space: FloatArray, accept: FloatArray, settings: BuildS
     return combine([refined, base], [REFITTED_SHARE, 1.0 - REFITTED_SHARE])
 
 
-def choose_ceiling(base: Mixture, seen: Seen, settings: BuildSettings) -> float:
+def choose_ceiling(known: Coverage, settings: BuildSettings) -> float:
     """Return the smallest log c that cuts off no more than a share of the target.
 
     Evaluated points decide, not the emulator: where it is wrong far from them,
@@ -136,10 +137,9 @@ def choose_ceiling(base: Mixture, seen: Seen, settings: BuildSettings) -> float:
     low by more than `CUT_DEEP`, only a much smaller share may be cut off: so few draws would
     come from there that it would be forgotten.
     """
-    heavy = seen.heavy
-    log_ratio = seen.log_target[heavy] - base_log_density(base, seen.space[heavy])
+    log_ratio = known.log_target - known.log_base
     order = np.argsort(-log_ratio, kind="stable")
-    log_ratio, share = log_ratio[order], seen.weights[heavy][order] / seen.weights[heavy].sum()
+    log_ratio, share = log_ratio[order], known.weights[order] / known.weights.sum()
     inverse = np.exp(np.minimum(log_ratio[0] - log_ratio, EXPONENT_MAX))
     tiny = np.finfo(float).tiny
     above, flattened = np.cumsum(share), np.cumsum(share * inverse)

@@ -26,9 +26,6 @@ WIDTH_LEAST = 1.0
 VOLUME_RATIO = 8.0
 """That of a contour also reaches the contour of so much smaller volume, if this is farther."""
 
-COARSER = 2.0
-"""For the posterior so many times fewer experts are tried as well, and again."""
-
 NEAR_WIDENING, NEAR_DOF, NEAR_QUANTILE = 1.8, 5.0, 0.002
 """Points are near the base if they lie where a wider one has all but this share of its draws."""
 
@@ -55,27 +52,28 @@ def learn(
     chosen = _training_points(seen, first, settings.n_train_max, address)
     scale = learning_scale(seen.log_l, seen.log_g, seen.weights, target.log_level)
     n_experts = max(1, int(len(chosen) / (POINTS_PER_COEFFICIENT * n_coefficients(first.n_dim))))
-    gates = [first if first.n_components <= n_experts else seen.grow(settings, n_experts)]
-    if not np.isfinite(target.log_level):
-        gates += _coarser(seen, gates[0], settings)
+    gates = first if first.n_components <= n_experts else seen.grow(settings, n_experts)
+    candidates = [gates, *_fewer(seen, gates, settings)] if target.is_posterior else [gates]
     data = TrainingSet(
         seen.points[chosen], seen.space[chosen], seen.log_l[chosen], seen.weights[chosen]
     )
-    return fit_emulator(data, coordinates, gates, scale, settings.emulator, address, run_tasks)
+    return fit_emulator(data, coordinates, candidates, scale, settings.emulator, address, run_tasks)
 
 
-def _coarser(seen: Seen, gates: Mixture, settings: BuildSettings) -> list[Mixture]:
-    """Return mixtures of fewer components.
+def _fewer(seen: Seen, gates: Mixture, settings: BuildSettings) -> list[Mixture]:
+    """Return mixtures of half as many components or fewer, and again, down to two.
 
-    A base needs many to follow the target; networks learn the better the
-    fewer quadratics they have to mend, unless those are then too crude.
+    A base needs many to follow the target; networks learn the better the fewer seams between
+    quadratics they have to mend, unless those are then too crude.
     """
-    coarser = []
-    n = int(gates.n_components / COARSER)
+    fewer = []
+    n = gates.n_components // 2
     while n > 1:
-        coarser.append(seen.grow(settings, n))
-        n = int(n / COARSER)
-    return coarser
+        grown = seen.grow(settings, n)
+        if grown.n_components > 1:
+            fewer.append(grown)
+        n = grown.n_components // 2
+    return fewer
 
 
 def learning_scale(

@@ -87,7 +87,7 @@ class LearnedProposal:
         """Return log of the emulated target, not lifted, for any number of points, shape (n,)."""
         # Where the emulator errs by more than log L falls off, contours would lose their rims
         # and small clusters with few points to learn from.
-        margin = MARGIN if np.isfinite(self.target.log_level) else 0.0
+        margin = 0.0 if self.target.is_posterior else MARGIN
         return self.target.log_value(self.emulator.log_likelihood(points, space, margin))
 
     def log_density(self, points: FloatArray) -> FloatArray:
@@ -122,6 +122,14 @@ class LearnedProposal:
 def base_log_density(base: Mixture, space: FloatArray) -> FloatArray:
     """Return the log density in the cube of a mixture given in the whole space."""
     return np.asarray(base.log_density(space) - log_prior_density(space))
+
+
+def base_log_density_and_responsibilities(
+    base: Mixture, space: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return that and the probability of each component, shapes (n,) and (n, K)."""
+    log_density, responsibilities = base.log_density_and_responsibilities(space)
+    return log_density - log_prior_density(space), responsibilities
 
 
 def draw_base(

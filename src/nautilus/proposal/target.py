@@ -22,6 +22,11 @@ class CappedTarget:
     log_level: float
     log_boost: float = 0.0
 
+    @property
+    def is_posterior(self) -> bool:
+        """Whether there is no cap."""
+        return self.log_level == np.inf
+
     def log_value(self, log_l: FloatArray) -> FloatArray:
         """Return log of the target for log L, shape (n,)."""
         capped = np.minimum(log_l, self.log_level)

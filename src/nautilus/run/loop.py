@@ -22,6 +22,7 @@ from nautilus.run.plan import (
     plan_cube,
     plan_posterior,
     sampling_size,
+    sampling_wanted,
 )
 from nautilus.run.state import Phase, RunState
 from nautilus.run.stop import StopReason
@@ -220,7 +221,7 @@ def is_stalled(state: RunState, config: Config, log_volume: float) -> bool:
     """
     recent = state.proposals[-N_STALLED:]
     contours = [p for p in recent if isinstance(p, LearnedProposal)]
-    if len(contours) < N_STALLED or any(np.isinf(p.target.log_level) for p in contours):
+    if len(contours) < N_STALLED or any(p.target.is_posterior for p in contours):
         return False
     log_g = history_log_density(state.table.log_q, state.ledger.stages)
     start = log_volume_inside(state.ledger.log_l, log_g, contours[0].target.log_level)
@@ -246,8 +247,9 @@ def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTa
     if sizes and current.n_eff >= goal.n_eff and sum(sizes) >= goal.n_shell:
         reason = StopReason.UNTRUSTED if state.findings else StopReason.GOAL
         return Step(state, "", reason)
-    n_points = sampling_size(config, goal, current, sum(sizes), view.efficiency)
-    is_refit = is_worth_refitting(n_points, sum(sizes), view.efficiency)
+    n_wanted = sampling_wanted(config, goal, current, sum(sizes), view.efficiency)
+    n_points = sampling_size(config, n_wanted, sum(sizes), view.efficiency)
+    is_refit = is_worth_refitting(n_wanted, sum(sizes), view.efficiency)
     planned = plan_posterior(state, config, n_points, is_refit, run_tasks)
     return Step(planned, "sampling the posterior")
 

@@ -17,6 +17,7 @@ from nautilus.run.level import Level, choose_level
 from nautilus.run.mixture import history_log_density
 from nautilus.run.shares import contour_shares, posterior_shares, whole_counts
 from nautilus.run.state import PendingStage, RunState, Stage
+from nautilus.run.trust import N_EFF_MIN
 
 N_ALWAYS_TRAINED = 4
 """The first proposals have few points to learn from: each trains its own emulator."""
@@ -35,10 +36,13 @@ GOOD_EFFICIENCY = 0.9
 """A proposal is not refitted if the last stage drawn from it was this efficient."""
 
 TOP_UP_SHARE = 0.1
-"""Nor is it for a stage smaller than this share of all sampling before it."""
+"""Nor is it if less than this share of all sampling so far is still to come."""
 
 N_POSTERIOR_MIN = 200
-"""Smallest stage with the posterior as target: a smaller one could hardly confirm anything."""
+"""Smallest stage with the posterior as target."""
+
+N_EFF_CONFIRMING = 2.0 * N_EFF_MIN
+"""What a sampling stage should be worth, so that chance alone does not make it a surprise."""
 
 EFFICIENCY_MIN, SIZE_MARGIN = 0.02, 1.05
 """A stage is sized as if its efficiency were at least this, and by this factor larger."""
@@ -79,7 +83,7 @@ def recent_emulator(state: RunState, log_level: float) -> Emulator | None:
     if not isinstance(last, LearnedProposal) or len(state.proposals) <= N_ALWAYS_TRAINED:
         return None
     age = len(state.proposals) - last.emulator.number
-    is_recent = age <= N_REUSED and np.isfinite(last.target.log_level)
+    is_recent = age <= N_REUSED and not last.target.is_posterior
     return last.emulator if is_recent and log_level < last.emulator.log_l_max else None
 
 
@@ -104,24 +108,38 @@ def plan_posterior(
     return _with_stage(state, config, counts, run_tasks)
 
 
-def sampling_size(
+def sampling_wanted(
     config: Config, goal: Goal, current: Estimate, n_sampled: int, efficiency: float
 ) -> int:
-    """Return the size of the next sampling stage.
+    """Return how many points are still to be sampled: enough for the goal, and to confirm it.
 
-    None but the first is larger than twice all sampling before it, so that what was learned is
-    used soon, and the last one aims at the effective sample size that is still missing.
+    The first stage, which sees fresh points for the first time, has as many as one for a contour.
     """
     missing = max(goal.n_eff - current.n_eff, 0.0) / max(efficiency, EFFICIENCY_MIN)
-    first = max(config.n_stage, N_POSTERIOR_MIN)
-    least = N_POSTERIOR_MIN if n_sampled else first
-    wanted = max(SIZE_MARGIN * missing, goal.n_shell - n_sampled, least)
-    return int(min(wanted, max(2 * first, 2 * n_sampled), max(4 * config.n_stage_max, first)))
+    first = 0 if n_sampled else config.n_stage
+    least = max(first, confirming_size(efficiency))
+    return int(np.ceil(max(SIZE_MARGIN * missing, goal.n_shell - n_sampled, least)))
 
 
-def is_worth_refitting(n_points: int, n_sampled: int, efficiency: float) -> bool:
-    """Tell whether a sampling stage should have a new proposal, which costs training."""
-    return efficiency < GOOD_EFFICIENCY and n_points >= TOP_UP_SHARE * n_sampled
+def sampling_size(config: Config, n_wanted: int, n_sampled: int, efficiency: float) -> int:
+    """Return the size of the next sampling stage if so many points are wanted.
+
+    None but the first is larger than twice all sampling before it, so that what was learned is
+    used soon.
+    """
+    least = max(config.n_stage, confirming_size(efficiency))
+    return min(n_wanted, max(2 * least, 2 * n_sampled), max(4 * config.n_stage_max, least))
+
+
+def confirming_size(efficiency: float) -> int:
+    """Return the size of a stage that is worth enough points to confirm what was known."""
+    worth_enough = N_EFF_CONFIRMING / max(efficiency, EFFICIENCY_MIN)
+    return int(np.ceil(max(N_POSTERIOR_MIN, worth_enough)))
+
+
+def is_worth_refitting(n_wanted: int, n_sampled: int, efficiency: float) -> bool:
+    """Tell whether what is still to be sampled should have a new proposal, which costs training."""
+    return efficiency < GOOD_EFFICIENCY and n_wanted >= TOP_UP_SHARE * n_sampled
 
 
 def _with_proposal(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from nautilus._types import FloatArray, IntArray
+from nautilus.proposal.base import Proposal
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.run.estimate import estimate
 from nautilus.run.state import Phase, RunState
@@ -25,9 +26,8 @@ PREVIOUS_SHARE = 0.05
 N_IMITATIONS = 6
 """So many of the newest imitations of the posterior share what is left."""
 
-N_SHARING_ROUNDS = 50
-SHARE_LEAST = 0.01
-"""An imitation with a smaller share than this is not drawn from."""
+N_ROUNDS, SHARE_LEAST = 100, 0.01
+"""Rounds of dividing it; imitations that are due a smaller share of the stage get none of it."""
 
 
 def contour_shares(n_proposals: int) -> FloatArray:
@@ -47,17 +47,28 @@ def contour_shares(n_proposals: int) -> FloatArray:
 def posterior_shares(state: RunState) -> FloatArray:
     """Return the shares of all proposals in a stage that imitates the posterior.
 
+    The newest imitations divide what the guards leave, as the points seen so far suggest.
+    """
+    guards = guard_shares(state.proposals)
+    imitations = [
+        k
+        for k, proposal in enumerate(state.proposals)
+        if isinstance(proposal, LearnedProposal) and proposal.target.is_posterior
+    ]
+    return guards + _divide(state, guards, imitations[-N_IMITATIONS:])
+
+
+def guard_shares(proposals: tuple[Proposal, ...]) -> FloatArray:
+    """Return the shares that are fixed in a stage that imitates the posterior.
+
     A few per cent go to the widest proposals, which find far modes; some to the
     last contour that was not boosted, whose tails are wide; some to contours spread
     over the rest of the ladder, each of which learned another part of it well; some to
-    the previous imitation of the posterior. The newest imitations divide the rest as the
-    points seen so far suggest.
+    the previous imitation of the posterior.
     """
-    last = len(state.proposals) - 1
-    shares = np.zeros(last + 1)
-    learned = {k: p for k, p in enumerate(state.proposals) if isinstance(p, LearnedProposal)}
-    contours = [k for k, p in learned.items() if np.isfinite(p.target.log_level)]
-    imitations = [k for k in learned if k not in contours]
+    shares = np.zeros(len(proposals))
+    learned = {k: p for k, p in enumerate(proposals) if isinstance(p, LearnedProposal)}
+    contours = [k for k, p in learned.items() if not p.target.is_posterior]
     plain = [k for k in contours if learned[k].target.log_boost == 0]
     shares[0] += CUBE_SHARE / 2
     for k in plain:
@@ -68,37 +79,42 @@ def posterior_shares(state: RunState) -> FloatArray:
     for place in np.linspace(len(boosted) - 1, 0, N_BOOSTED, endpoint=False):
         if boosted:
             shares[boosted[int(place)]] += BOOSTED_SHARE / N_BOOSTED
-    if last - 1 in imitations:
-        shares[last - 1] += PREVIOUS_SHARE
-    return shares + _divide(state, shares, imitations[-N_IMITATIONS:])
+    previous = len(proposals) - 2
+    if previous in learned and previous not in contours:
+        shares[previous] += PREVIOUS_SHARE
+    return shares
 
 
-def _divide(state: RunState, fixed: FloatArray, imitations: list[int]) -> FloatArray:
+def _divide(state: RunState, guards: FloatArray, imitations: list[int]) -> FloatArray:
     """Return the shares of imitations that make the variance of importance weights smallest.
 
     With p = L / Z the mean square of p / m over the mixture m is the integral of p^2 / m. It is
-    estimated from all points, with their weights; repeated multiplication of each share by the
-    integral of p^2 q_k / m^2 never raises it (Douc et al. 2007, ESAIM: P&S 11, 427).
+    estimated from all points, with their weights. By the inequality of Cauchy and Schwarz it is
+    at most the sum of s_k^2 B_k / t_k for new shares t_k, with B_k the integral of p^2 q_k / m^2,
+    which is smallest where t_k is in proportion to s_k times the root of B_k: so no round raises
+    it. (Douc et al. 2007, ESAIM: P&S 11, 427, minimise the same without the root.)
     """
-    divided = np.zeros(len(fixed))
-    rest = 1.0 - fixed.sum()
-    seen = estimate(state.ledger, state.table, state.proposals, frozenset(Phase))
-    if len(imitations) == 1 or not np.isfinite(seen.log_z):
-        divided[-1] = rest
+    divided, rest = np.zeros(len(guards)), 1.0 - guards.sum()
+    if len(imitations) == 1:
+        divided[imitations] = rest
         return divided
+    seen = estimate(state.ledger, state.table, state.proposals, frozenset(Phase))
     rows = np.isfinite(seen.log_weights)
-    columns = np.union1d(np.flatnonzero(fixed), imitations)
+    columns = np.union1d(np.flatnonzero(guards), imitations)
     log_q = state.table.log_q[np.ix_(rows, columns)]
     peak = log_q.max(axis=1)
     density = np.exp(log_q - peak[:, None])
     log_square = seen.log_weights[rows] + state.ledger.log_l[rows] - peak
-    guard = density @ fixed[columns]
+    guard = density @ guards[columns]
     density = density[:, np.searchsorted(columns, imitations)]
     share = np.full(len(imitations), rest / len(imitations))
-    for _ in range(N_SHARING_ROUNDS):
+    for _ in range(N_ROUNDS):
         mixed = np.maximum(guard + density @ share, np.finfo(float).tiny)
-        log_ratio = log_square - np.log(mixed)
-        share *= (np.exp(log_ratio - log_ratio.max()) / mixed) @ density
+        log_term = log_square - 2.0 * np.log(mixed)
+        integrals = np.exp(log_term - log_term.max()) @ density
+        if not integrals.any():
+            break  # no imitation knows the points that matter
+        share *= np.sqrt(integrals)
         share *= rest / share.sum()
     share[share < SHARE_LEAST] = 0.0
     divided[imitations] = share * (rest / share.sum())
