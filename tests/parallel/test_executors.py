@@ -9,8 +9,9 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import cloudpickle
 import numpy as np
@@ -110,15 +111,10 @@ def collect(evaluator, points, log_l=None):
 
 
 class ExecutorContract:
-    """A backend defines `open_pool`, a context manager that yields what a user passes as `pool`."""
+    """What a backend's own class promises, once it has these two."""
 
     n_processes: int  # worker processes other than this one
-
-    @staticmethod
-    @contextmanager
-    def open_pool():
-        raise NotImplementedError
-        yield
+    open_pool: Callable[[], AbstractContextManager]  # yields what a user passes as `pool`
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -142,7 +142,13 @@ class TestImitationsShare:
             new_state(2), ledger=ledger, proposals=(CubeProposal(2), *[imitation] * len(densities)),
             table=DensityTable(np.stack(columns, axis=1)),
         )  # fmt: skip
-        return posterior_shares(state)
+        shares = posterior_shares(state)
+        assert np.isclose(shares.sum(), 1.0, rtol=0, atol=1e-12)
+        return shares
+
+    def test_a_lone_one_gets_all_but_what_is_fixed(self, learned):
+        shares = self.shares(learned, lambda u: 3 * u**2)
+        np.testing.assert_allclose(shares, [0.005, 0.995], atol=1e-12)
 
     def test_the_best_gets_all_but_what_is_fixed(self, learned):
         high, low = (lambda u: 7 * u**6), (lambda u: 7 * (1 - u) ** 6)
@@ -185,7 +191,6 @@ class TestImitationsShare:
     def test_only_the_newest_six_take_part(self, learned):
         shares = self.shares(learned, lambda u: 2 * u, *[lambda u: 3 * u**2] * 6)
         assert shares[1] == 0.0
-        assert np.isclose(shares.sum(), 1.0)
 
     def test_densities_beyond_the_range_of_numbers_are_harmless(self, learned):
         shares = self.shares(learned, lambda u: 2 * u, lambda u: np.where(u < 0.1, 1e300, 0.0))
