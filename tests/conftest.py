@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, settings
 
 # Before NumPy is loaded, here and in the processes that tests start: more threads than cores
 # slow everything down, and the order of sums depends on their number.
-for library in ("OMP", "OPENBLAS", "MKL", "VECLIB"):
-    os.environ[f"{library}_NUM_THREADS"] = "1"
+for variable in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM"):
+    os.environ[f"{variable}_THREADS"] = "1"
 
 # A shell that starts this in the background lets Ctrl-C be ignored, also by what is started here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

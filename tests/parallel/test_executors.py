@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 import cloudpickle
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from nautilus.errors import BackendError, LikelihoodError, WorkerLostError
 from nautilus.evaluate import chunks
@@ -490,12 +490,18 @@ def test_threads_are_limited_in_workers_and_restored_here():
         return [library["num_threads"] for library in threadpool_info()]
 
     likelihood = Likelihood(lambda _: (0.0, max(n_threads())), NamedPrior())
-    before = n_threads()
-    with ThreadPoolExecutor(2) as threads, Evaluator(likelihood, 2) as processes:
-        evaluators = [Evaluator(likelihood), Evaluator(likelihood, threads), processes]
-        for evaluator in evaluators:
+    with (
+        threadpool_limits(3),
+        ThreadPoolExecutor(2) as threads,
+        Evaluator(likelihood, 2) as processes,
+        Evaluator(likelihood, 2, threads_per_worker=2) as wide,
+    ):
+        before = n_threads()
+        assert max(before) == 3
+        for evaluator in (Evaluator(likelihood), Evaluator(likelihood, threads), processes):
             assert collect(evaluator, LINE)[1].max() == 1
-    assert n_threads() == before
+        assert collect(wide, LINE)[1].max() == 2
+        assert n_threads() == before
 
 
 def test_a_slow_likelihood_keeps_few_chunks_under_way(monkeypatch):
@@ -513,4 +519,4 @@ def test_a_slow_likelihood_keeps_few_chunks_under_way(monkeypatch):
         results = evaluator.evaluate(LINE)
         next(results)
         results.close()
-    assert len(started) <= 2 + 4
+    assert len(started) <= 2 + 2

@@ -269,7 +269,7 @@ def test_evidence_and_moments_match_independent_draws(name: str) -> None:
     assert deviations(catalogue()[name](), DRAWS[name]).max() < 1.0
 
 
-@pytest.mark.parametrize("name", sorted(DRAWS))
+@pytest.mark.parametrize("name", [name for name in sorted(DRAWS) if catalogue()[name]().marginals])
 def test_marginals_match_independent_draws(name: str) -> None:
     problem = catalogue()[name]()
     points, weights = weighted_points(problem, DRAWS[name])
