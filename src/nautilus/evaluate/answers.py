@@ -11,8 +11,10 @@ from nautilus._types import BlobArray, FloatArray
 from nautilus.errors import BackendError, LikelihoodError, PriorError
 from nautilus.evaluate.blobs import BlobError, BlobLayout
 from nautilus.evaluate.parameters import row_of
+from nautilus.prior import REAL_KINDS
 
-REAL_KINDS = "fiub"
+LOG_L_MAX = 1e150
+"""Larger values are no log-likelihoods: their squares are not finite."""
 
 
 class RefusedError(Exception):
@@ -126,11 +128,12 @@ def refused(message: str, parameters: object, point: FloatArray, position: int |
 
 
 def bad_value(value: float, parameters: object, point: FloatArray, position: int) -> Failure:
-    """Describe NaN or +inf."""
+    """Describe NaN, +inf, or a value beyond all bounds."""
     remedy = "or choose on_nan='-inf'" if np.isnan(value) else "and keep the others finite"
     message = (
-        f"The likelihood returned {value} {_place(parameters, point)}. Expected a finite number or "
-        f"-inf; return -inf where the likelihood is zero, {remedy}."
+        f"The likelihood returned {value} {_place(parameters, point)}. Expected its natural "
+        f"logarithm, a number of at most {LOG_L_MAX:g}, or -inf; return -inf where the likelihood "
+        f"is zero, {remedy}."
     )
     return Failure("likelihood", message, position, parameters, point)
 

@@ -12,7 +12,13 @@ from nautilus.errors import BackendError
 from nautilus.evaluate import worker
 from nautilus.evaluate.adapters import MapExecutor, PoolExecutor, SerialExecutor
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
 ACCEPTED = (
     "Accepted are None or 1 (serial), a number of processes, a concurrent.futures.Executor, a "
     "multiprocessing.Pool or another object with a map method, or a pair of these: first for the "

@@ -1,13 +1,15 @@
 """The shape that blobs have, fixed once and kept for a whole run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from nautilus._types import BlobArray, BoolArray
 from nautilus.evaluate.likelihood import BLOB_KINDS
+
+NUMBER_KINDS = "biufc"
 
 Columns = dict[str, BlobArray]
 """One array of shape (n, ...) per blob, in the order in which the likelihood returns them."""
@@ -66,6 +68,13 @@ class BlobLayout:
             return ()
         several = (len(self.fields),) if len(self.fields) > 1 else ()
         return (*several, *self.fields[0].shape)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the likelihood calls its blobs: names, or numbers where it does not name them."""
+        if self.named:
+            return tuple(field.name for field in self.fields)
+        return tuple(_nameless(i) for i in range(len(self.fields)))
 
     def describe(self) -> str:
         """Say in words what one point has."""
@@ -197,18 +206,17 @@ def pack(layout: BlobLayout, columns: Columns) -> BlobArray | None:
     BlobError
         If number, names, shapes or types of the blobs differ from the layout.
     """
-    names = [field.name for field in layout.fields]
-    keys = names if layout.named else [_nameless(i) for i in range(len(names))]
-    if set(keys) != set(columns):
+    if set(layout.keys) != set(columns):
         raise BlobError(f"got the blobs {list(columns) or 'none'}")
     if not columns:
         return None
-    converted = [_convert(f, columns[k], layout) for f, k in zip(layout.fields, keys, strict=True)]
+    pairs = zip(layout.fields, layout.keys, strict=True)
+    converted = [_convert(field, columns[key], layout) for field, key in pairs]
     if layout.form == "plain":
         return converted[0] if len(converted) == 1 else np.stack(converted, axis=1)
     packed = np.empty(len(converted[0]), dtype=layout.dtype)
-    for name, column in zip(names, converted, strict=True):
-        packed[name] = column
+    for field, column in zip(layout.fields, converted, strict=True):
+        packed[field.name] = column
     return packed
 
 
@@ -241,8 +249,31 @@ def pack_columns(
     layout: BlobLayout | None, columns: Columns, named: bool, dtype: np.dtype[Any] | None
 ) -> tuple[BlobLayout, BlobArray | None]:
     """Pack columns into the layout, which is inferred from them if there is none yet."""
-    known = infer_layout(columns, named, dtype) if layout is None else layout
+    known = infer_layout(columns, named, dtype) if layout is None else widened(layout, columns)
     return known, pack(known, columns)
+
+
+def widened(layout: BlobLayout, columns: Columns) -> BlobLayout:
+    """Return the layout with types that hold these blobs too, unless the user gave the types.
+
+    Numbers become numbers that hold both, and text becomes longer. What cannot be joined stays as
+    it is, for `pack` to refuse.
+    """
+    if layout.is_given:
+        return layout
+    keys = layout.keys
+    fields = tuple(
+        replace(f, dtype=_joined(f.dtype, columns[k].dtype)) if k in columns else f
+        for f, k in zip(layout.fields, keys, strict=True)
+    )
+    return replace(layout, fields=fields)
+
+
+def _joined(known: np.dtype[Any], new: np.dtype[Any]) -> np.dtype[Any]:
+    are_numbers = known.kind in NUMBER_KINDS and new.kind in NUMBER_KINDS
+    if are_numbers or (known.kind == new.kind and known.kind in BLOB_KINDS):
+        return np.promote_types(known, new)
+    return known
 
 
 def pack_rows(

@@ -9,6 +9,7 @@ import numpy as np
 
 from nautilus._types import BlobArray, BoolArray, FloatArray, IntArray
 from nautilus.evaluate.answers import (
+    LOG_L_MAX,
     Failure,
     RefusedError,
     as_column,
@@ -221,7 +222,7 @@ def _judge(
     is_nan = np.isnan(log_l)
     if likelihood.on_nan == "-inf":
         log_l[is_nan] = -np.inf
-    is_bad = np.isnan(log_l) | np.isposinf(log_l)
+    is_bad = np.isnan(log_l) | (log_l > LOG_L_MAX)
     blobs = answers.blobs
     if blobs is not None and layout is not None and not answers.known.all():
         blobs = fill(layout, blobs, answers.known)
@@ -232,7 +233,10 @@ def _judge(
         # A value comes before whatever stopped the chunk later.
         parameters = row_of(physical_of(likelihood, points[i : i + 1]), 0)
         failure = bad_value(float(log_l[i]), parameters, points[i], i)
-    good = np.flatnonzero(~is_bad)
+    # A vectorised call counts as a whole or not at all: its numbers may depend on which points are
+    # in it, so that none of them may be missing when it is made again.
+    is_kept = ~is_bad if not likelihood.vectorized or failure is None else np.zeros_like(is_bad)
+    good = np.flatnonzero(is_kept)
     return ChunkResult(
         index=good,
         log_l=log_l[good],
@@ -277,6 +281,12 @@ def _fresh(parameters: Any) -> Any:
 def _is_same(given: Any, parameters: Any) -> bool:
     if isinstance(parameters, Mapping):
         return given.keys() == parameters.keys() and all(
-            np.array_equal(given[name], parameters[name]) for name in parameters
+            _is_same_array(given[name], parameters[name]) for name in parameters
         )
-    return np.array_equal(given, parameters)
+    return _is_same_array(given, parameters)
+
+
+def _is_same_array(given: Any, parameters: Any) -> bool:
+    # The prior may give NaN, or objects of which nobody can say whether they are NaN.
+    has_nan = np.asarray(parameters).dtype.kind in "fc"
+    return np.array_equal(given, parameters, equal_nan=has_nan)

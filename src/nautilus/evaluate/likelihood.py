@@ -15,6 +15,7 @@ Physical = FloatArray | Mapping[str, FloatArray]
 """Parameters of n points: an array of shape (n, p), or one array of shape (n,) per name."""
 
 BLOB_KINDS = "biufcSU"
+"""Kinds of NumPy types that blobs may have: numbers, truth values and text."""
 
 
 class PriorTransform(Protocol):

@@ -151,7 +151,8 @@ class FunctionPrior:
             raise PriorError(
                 f"The vectorised prior function returned shape {array.shape} for points of shape "
                 f"{unit.shape}; one row for each point expected. Is it written for one point? "
-                "Then index it as u[..., 0], or leave vectorized=False."
+                "Then write it with u[..., 0] and np.stack([...], axis=-1), or leave "
+                "vectorized=False."
             )
         return columns
 
