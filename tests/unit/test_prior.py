@@ -278,6 +278,32 @@ def test_a_pickled_prior_gives_the_same_values(mixed):
 # Misuse
 
 
+class Ramp(stats.rv_continuous):
+    """A distribution of the user's own, with density 2 x on the unit interval."""
+
+    def _pdf(self, x):
+        return 2 * x
+
+    def _ppf(self, q):
+        return np.sqrt(q)
+
+
+@pytest.mark.parametrize(
+    ("dist", "median"),
+    [
+        (stats.norm, 0.0),
+        (stats.rv_histogram((np.array([1.0, 3.0]), np.array([0.0, 1.0, 2.0]))), 4 / 3),
+        (stats.rv_discrete(values=([2, 5, 9], [0.3, 0.4, 0.3])), 5.0),
+        (Ramp(a=0.0, b=1.0), np.sqrt(0.5)),
+    ],
+    ids=["norm", "histogram", "values", "own"],
+)
+def test_distributions_without_shapes_need_not_be_frozen(dist, median):
+    prior = Prior()
+    prior.add_parameter("a", dist=dist)
+    assert prior.unit_to_physical([0.5]) == pytest.approx(median)
+
+
 @pytest.mark.parametrize(
     ("dist", "message"),
     [
@@ -297,7 +323,7 @@ def test_a_pickled_prior_gives_the_same_values(mixed):
         (True, "is not a distribution"),
         (1j, "is not a distribution"),
         (stats.gaussian_kde([1.0, 2.0, 4.0]), "is not a distribution"),
-        (stats.norm, r"family 'norm'.*Call it with its parameters, such as norm\(...\)"),
+        (stats.gamma, r"family 'gamma'.*Call it with its parameters, such as gamma\(...\)"),
         (stats.poisson, "family 'poisson'"),
         (QuantileOnly, "family 'QuantileOnly'"),
         (stats.norm([0, 1]), r"gives shape \(2,\) for probabilities of shape \(\)"),

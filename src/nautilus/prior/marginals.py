@@ -205,7 +205,8 @@ def _parse_distribution(key: str, dist: Any) -> Distribution:
             "'ppf' or 'isf'. Give a (low, high) pair, a number, the key of another parameter or "
             "a frozen scipy.stats distribution."
         )
-    if isinstance(dist, type | stats.rv_continuous | stats.rv_discrete):
+    n_shapes: int = getattr(dist, "numargs", 0)  # of a family that is not frozen
+    if isinstance(dist, type) or n_shapes > 0:
         name = getattr(dist, "name", None) or getattr(dist, "__name__", type(dist).__name__)
         raise PriorError(
             f"Parameter {key!r} has the family {name!r} as dist, not one distribution of it. "
