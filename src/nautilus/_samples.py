@@ -107,15 +107,13 @@ def check_shapes(
         )
 
 
-def check_finite(mask: BoolArray, array: FloatArray, log_l: FloatArray) -> None:
-    """Refuse points that carry weight without finite parameters and log L.
+def check_finite(mask: BoolArray, log_l: FloatArray) -> None:
+    """Refuse points that carry weight without a finite log L.
 
     Parameters
     ----------
     mask
         Which points carry weight, shape (n,).
-    array
-        Parameters, shape (n, d).
     log_l
         Natural logarithm of the likelihood, shape (n,).
 
@@ -124,13 +122,12 @@ def check_finite(mask: BoolArray, array: FloatArray, log_l: FloatArray) -> None:
     SettingsError
         Naming the first such point.
     """
-    is_finite = np.isfinite(array).all(axis=1) & np.isfinite(log_l)
-    wrong = np.flatnonzero(mask & ~is_finite)
+    wrong = np.flatnonzero(mask & ~np.isfinite(log_l))
     if wrong.size:
         first = wrong[0]
         raise SettingsError(
-            f"Point {first} has weight, but its parameters are {array[first]} and its log L is "
-            f"{log_l[first]}; expected finite numbers. Give such points the log weight -inf."
+            f"Point {first} has weight, but its log L is {log_l[first]}; expected a finite number. "
+            "Give such points the log weight -inf."
         )
 
 

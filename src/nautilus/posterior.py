@@ -58,6 +58,8 @@ class Posterior:
         the result is not to be trusted (Vehtari et al. 2024). NaN if there are too few points.
     findings
         Sentences that say why the result is not to be trusted; empty if nothing speaks against it.
+    notes
+        What else is to be known of the run, such as how often the likelihood returned NaN.
     stop_reason
         Why the run stopped.
     seed
@@ -83,6 +85,7 @@ class Posterior:
     eta: float
     tail_index: float
     findings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     stop_reason: str = ""
     seed: int
 
@@ -90,6 +93,7 @@ class Posterior:
         replace = object.__setattr__
         replace(self, "names", _samples.as_strings("names", self.names))
         replace(self, "findings", _samples.as_strings("findings", self.findings))
+        replace(self, "notes", _samples.as_strings("notes", self.notes))
         replace(self, "array", np.array(self.array, dtype=np.float64))
         replace(self, "log_l", np.array(self.log_l, dtype=np.float64))
         if self.blobs is not None:
@@ -98,7 +102,7 @@ class Posterior:
         _samples.check_shapes(self.names, self.array, columns, self.blobs)
         _samples.check_result(self.log_z, self.log_z_err, self.n_eff, self.n_like, self.seed)
         replace(self, "log_weights", _weights.normalise(self.log_weights))
-        _samples.check_finite(_weights.carrying(self.log_weights)[0], self.array, self.log_l)
+        _samples.check_finite(_weights.carrying(self.log_weights)[0], self.log_l)
         freeze(self)
 
     @property
@@ -266,6 +270,7 @@ class Posterior:
             ("n_eff", f"{calls} ({diagnostics})"),
             ("stopped", self.stop_reason),
             *(("finding", finding) for finding in self.findings),
+            *(("note", note) for note in self.notes),
         ]
         return [f"{label:11}  {text}" for label, text in told if text]
 

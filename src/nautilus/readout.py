@@ -85,7 +85,7 @@ class Readout:
         session = self._session
         return make_posterior(
             session.state, session.estimate, self._prior, self.seed, self.discard_exploration,
-            session.stop_reason,
+            session.stop_reason, session.notes,
         )  # fmt: skip
 
     def _answer(self) -> Estimate:

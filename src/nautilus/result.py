@@ -9,9 +9,15 @@ import numpy as np
 
 from nautilus._streams import stream
 from nautilus._types import BoolArray, FloatArray
-from nautilus.errors import EdgeMassWarning, NoResultError, SettingsError, UntrustedResultWarning
+from nautilus.errors import (
+    EdgeMassWarning,
+    NoResultError,
+    PriorError,
+    SettingsError,
+    UntrustedResultWarning,
+)
 from nautilus.posterior import Posterior, edge_mass, equal_weight
-from nautilus.prior import DictionaryMap, Prior, PriorMap
+from nautilus.prior import REAL_KINDS, DictionaryMap, Prior, PriorMap
 from nautilus.run.estimate import Estimate, phase_rows
 from nautilus.run.state import Phase, RunState
 from nautilus.run.trust import is_tame
@@ -82,6 +88,7 @@ def make_posterior(
     seed: int,
     discard_exploration: bool,
     stop_reason: str,
+    notes: tuple[str, ...],
 ) -> Posterior:
     """Return the result as one value.
 
@@ -92,8 +99,7 @@ def make_posterior(
     """
     estimate = estimates(discard_exploration)
     if not np.isfinite(estimate.log_z):
-        what = "sampling phase" if discard_exploration else "point with finite log-likelihood"
-        raise NoResultError(f"There is no result yet: the run has no {what}. Call run() first.")
+        raise NoResultError(_why_no_result(state, discard_exploration))
     rows = counted(state, discard_exploration)
     names, array = physical_array(prior, state.ledger.points[rows])
     blobs = state.ledger.blobs
@@ -110,27 +116,92 @@ def make_posterior(
         eta=efficiency(state, estimate, discard_exploration),
         tail_index=estimate.tail_index,
         findings=findings_of(state, estimates),
+        notes=notes,
         stop_reason=stop_reason,
         seed=seed,
     )
 
 
+def _why_no_result(state: RunState, discard_exploration: bool) -> str:
+    if state.n_like == 0:
+        return "There is no result yet. Call run() first."
+    if np.isfinite(state.ledger.log_l).any() and discard_exploration:
+        return (
+            "There is no result yet: the run has not reached the sampling phase, and points of"
+            " the exploration do not count. Call run() again, or set discard_exploration to False."
+        )
+    return (
+        f"There is no result: none of the first {state.n_like} points has a finite log-likelihood"
+        " in a complete stage. If a limit stopped the run, call run() again; otherwise check the"
+        " likelihood, or give a prior that is less wide."
+    )
+
+
 def physical_array(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
-    """Return names and physical parameters, one column per free scalar parameter."""
+    """Return names and physical parameters, one column per free scalar parameter.
+
+    Of a prior function that returns a dictionary, whatever is not a real number is left out.
+
+    Raises
+    ------
+    PriorError
+        If two columns would have the same name, or there is none.
+    """
     physical = _free(prior).to_physical(points)
     if isinstance(physical, dict):
-        names, columns = [], []
-        for name, value in physical.items():
-            flat = np.asarray(value, dtype=np.float64).reshape(len(points), -1)
-            for i in range(flat.shape[1]):
-                names.append(name if flat.shape[1] == 1 else f"{name}_{i}")
-                columns.append(flat[:, i])
-        return tuple(names), np.column_stack(columns)
+        return _columns(physical, len(points))
     array = np.asarray(physical, dtype=np.float64)
     names_given = _free(prior).names
     if names_given is None or len(names_given) != array.shape[1]:
         return tuple(f"x_{i}" for i in range(array.shape[1])), array
     return tuple(names_given), array
+
+
+def _columns(physical: dict[str, Any], n_points: int) -> tuple[tuple[str, ...], FloatArray]:
+    names, columns = [], []
+    for name, value in physical.items():
+        array = np.asarray(value)
+        if array.dtype.kind not in REAL_KINDS:
+            continue
+        flat = array.astype(np.float64).reshape(n_points, -1)
+        for i in range(flat.shape[1]):
+            names.append(str(name) if flat.shape[1] == 1 else f"{name}_{i}")
+            columns.append(flat[:, i])
+    if not columns or len(set(names)) < len(names):
+        raise PriorError(
+            f"The prior gives the parameters {', '.join(map(str, physical))}, which would be the"
+            f" columns {', '.join(names) or 'of nothing'}; at least one real number is needed, and"
+            " different names."
+        )
+    return tuple(names), np.column_stack(columns)
+
+
+def check_prior(prior: PriorMap, points: FloatArray) -> None:
+    """Find out before a run whether there will be names and numbers to report.
+
+    Parameters
+    ----------
+    prior
+        The prior.
+    points
+        Points of the unit cube, shape (n, d), n at least 2.
+
+    Raises
+    ------
+    PriorError
+        If the prior raises, or gives something else than named or unnamed parameters of n points.
+    """
+    # With two different numbers of points no mistaken axis can have the right length in both.
+    for some in (points[:-1], points):
+        try:
+            physical_array(prior, some)
+        except PriorError:
+            raise
+        except Exception as error:
+            raise PriorError(
+                f"The prior could not turn {len(some)} points of the unit cube into parameters:"
+                f" {type(error).__name__}: {error}."
+            ) from error
 
 
 def as_tuple(
@@ -143,7 +214,9 @@ def as_tuple(
     """Return points, log weights, log L and blobs as scripts for the public package expect."""
     rows = counted(state, discard_exploration)
     unit = state.ledger.points[rows]
-    log_w, log_l, blobs = result.log_weights, result.log_l, result.blobs
+    # Copies, because scripts write to what they are given.
+    log_w, log_l = result.log_weights.copy(), result.log_l.copy()
+    blobs = None if result.blobs is None else result.blobs.copy()
     if request.return_blobs and blobs is None:
         raise SettingsError(
             "return_blobs is True, but the likelihood returns no blobs. Leave it out, or let the"

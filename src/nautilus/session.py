@@ -1,6 +1,7 @@
 """A run in this process: carries the state from step to step, keeps time, tells reporters."""
 
 import time
+from collections import deque
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,8 +14,16 @@ from nautilus.evaluate.backends import as_pools
 from nautilus.evaluate.evaluator import Evaluated, Evaluator
 from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.tasks import TaskRunner
-from nautilus.report import ForecastGoal, ProgressRecord, Reporter, log_stop, with_forecast
-from nautilus.result import efficiency
+from nautilus.prior import PriorMap
+from nautilus.report import (
+    ForecastGoal,
+    ProgressRecord,
+    Reporter,
+    log_notes,
+    log_stop,
+    with_forecast,
+)
+from nautilus.result import check_prior, efficiency
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate
 from nautilus.run.loop import Step, answer, steps
@@ -44,21 +53,26 @@ class Session:
     ----------
     config
         What decides the numbers.
+    prior
+        Gives the parameters of points of the unit cube.
     evaluator
         Evaluates the likelihood.
     runner
         Does the sampler's own work.
     """
 
-    def __init__(self, config: Config, evaluator: Evaluator, runner: TaskRunner) -> None:
+    def __init__(
+        self, config: Config, prior: PriorMap, evaluator: Evaluator, runner: TaskRunner
+    ) -> None:
         self.config = config
+        self._prior = prior
         self.state = new_state(config.n_dim)
         self.clock = Clock()
         self.stop_reason = ""
         self._evaluator = evaluator
         self._runner = runner
-        self._is_tested = False
-        self._history: tuple[ProgressRecord, ...] = ()
+        self._is_tested = self._is_noted = False
+        self._history = deque[ProgressRecord](maxlen=HISTORY)
         self._known: tuple[Ledger, dict[bool, Estimate]] = (self.state.ledger, {})
 
     def run(self, goal: Goal, timeout: float, reporter: Reporter) -> StopReason:
@@ -86,8 +100,18 @@ class Session:
         finally:
             self.clock = replace(self.clock, elapsed=before.elapsed + elapsed())
             self.stop_reason = reason.value
-        log_stop(reason.value, self.state.findings)
+            log_stop(reason.value, self.state.findings, self.notes)
         return reason
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the likelihood did that was counted away rather than raised."""
+        counts = self._evaluator.counts
+        told = (
+            (counts.n_errors, "the likelihood raised {} times"),
+            (counts.n_nan, "the likelihood returned NaN at {} points"),
+        )
+        return tuple(text.format(f"{n:,}") for n, text in told if n)
 
     def close(self) -> None:
         """End worker processes that belong to the run; pools that were given stay."""
@@ -96,8 +120,9 @@ class Session:
 
     def _test_likelihood(self) -> None:
         if not self._is_tested:
-            rng = stream(self.config.seed, "test")
-            self._evaluator.self_test(rng.random((N_TEST, self.config.n_dim)))
+            points = stream(self.config.seed, "test").random((N_TEST, self.config.n_dim))
+            check_prior(self._prior, points)
+            self._evaluator.self_test(points)
             self._is_tested = True
 
     def _timed(self, points: FloatArray) -> Generator[Evaluated, None, None]:
@@ -121,16 +146,20 @@ class Session:
             n_eff=current.n_eff,
             log_z=current.log_z,
             log_z_err=current.log_z_err,
-            f_remaining=state.f_remaining,
-            efficiency=efficiency(state, current, goal.discard_exploration),
+            f_live=state.f_remaining,
+            eta=efficiency(state, current, goal.discard_exploration),
             elapsed_seconds=self.clock.elapsed,
             likelihood_seconds=self.clock.likelihood,
             own_seconds=max(self.clock.elapsed - self.clock.likelihood, 0.0),
             message=step.message,
         )
-        wanted = ForecastGoal(goal.n_eff, goal.f_unseen, goal.n_like_max)
-        reporter.update(with_forecast(record, self._history, wanted))
-        self._history = (*self._history[-HISTORY:], record)
+        n_least = max(self.config.n_stage, goal.n_shell)
+        wanted = ForecastGoal(goal.n_eff, goal.f_unseen, goal.n_like_max, n_least)
+        reporter.update(with_forecast(record, tuple(self._history), wanted))
+        self._history.append(record)
+        if self.notes and not self._is_noted:
+            log_notes(self.notes)
+            self._is_noted = True
 
     def estimate(self, discard_exploration: bool) -> Estimate:
         """Return the estimate as of now, computed anew only when a stage was completed."""
@@ -145,7 +174,11 @@ class Session:
 
 
 def new_session(
-    config: Config, likelihood: Likelihood, pool: object, threads_per_worker: int | None
+    config: Config,
+    prior: PriorMap,
+    likelihood: Likelihood,
+    pool: object,
+    threads_per_worker: int | None,
 ) -> Session:
     """Return a run that has not begun.
 
@@ -153,6 +186,8 @@ def new_session(
     ----------
     config
         What decides the numbers.
+    prior
+        Gives the parameters of points of the unit cube.
     likelihood
         What is to be evaluated.
     pool
@@ -173,6 +208,7 @@ def new_session(
     for_calls, for_own_work = as_pools(pool, n_threads)
     return Session(
         config,
+        prior,
         Evaluator(likelihood, for_calls, threads_per_worker=n_threads),
         TaskRunner(for_own_work, threads_per_worker=1),
     )

@@ -29,7 +29,7 @@ def flag(name: str, value: object) -> bool:
 def several(name: str, value: object) -> tuple[Any, ...]:
     """Return further positional arguments as a tuple, or say what is wrong with them."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise SettingsError(f"{name} is {value!r}; give a list or tuple of arguments.")
+        raise SettingsError(f"{name} is {value!r}; give a list or tuple.")
     return tuple(value)
 
 

@@ -61,8 +61,8 @@ def record(**changes):
         "n_eff": 5123.2,
         "log_z": -98.9031,
         "log_z_err": 0.0213,
-        "f_remaining": 0.001,
-        "efficiency": 0.4,
+        "f_live": 0.001,
+        "eta": 0.4,
         "elapsed_seconds": 10.0,
         "likelihood_seconds": 8.0,
         "own_seconds": 2.0,
@@ -618,9 +618,7 @@ class TestForecast:
 
     def history(self, phase, points, start=0.0):
         return [
-            record(
-                phase=phase, n_like=n_like, n_eff=n_eff, f_remaining=f, elapsed_seconds=start + i
-            )
+            record(phase=phase, n_like=n_like, n_eff=n_eff, f_live=f, elapsed_seconds=start + i)
             for i, (n_like, n_eff, f) in enumerate(points)
         ]
 
@@ -638,7 +636,7 @@ class TestForecast:
 
     def test_the_first_sampling_record_uses_its_efficiency_and_the_pace_of_the_run(self):
         past = self.history("exploration", [(0, 0, 1.0), (1000, 10, 0.1)])
-        now = record(n_like=2000, n_eff=2000.0, efficiency=0.8, elapsed_seconds=4.0)
+        now = record(n_like=2000, n_eff=2000.0, eta=0.8, elapsed_seconds=4.0)
         ahead = forecast([*past, now], self.goal)
         assert ahead.n_like == pytest.approx(10_000)
         assert ahead.seconds == pytest.approx(10_000 * 4.0 / 2000)
@@ -665,6 +663,11 @@ class TestForecast:
         ahead = forecast(self.history("exploration", points), self.goal)
         exploring = 2000 * math.log(0.02 / 0.01) / math.log(0.4 / 0.02)
         assert ahead.n_like == pytest.approx(exploring + 10_000 / self.goal.efficiency)
+
+    def test_the_sampling_phase_has_a_least_size(self):
+        goal = ForecastGoal(n_eff=500, f_unseen=0.01, n_least=1000)
+        history = self.history("exploration", [(1000, 800, 0.009)])
+        assert forecast(history, goal).n_like == 1000
 
     def test_exploration_that_is_through(self):
         ahead = forecast(self.history("exploration", [(1000, 400, 0.009)]), self.goal)

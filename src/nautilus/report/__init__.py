@@ -8,7 +8,7 @@ from nautilus.report.choose import (
     make_reporter,
 )
 from nautilus.report.forecast import Forecast, ForecastGoal, forecast, with_forecast
-from nautilus.report.log import LogReporter, log_stop
+from nautilus.report.log import LogReporter, log_notes, log_stop
 from nautilus.report.notebook import NotebookLine
 from nautilus.report.progress import LiveLine, PlainLines, Silent
 from nautilus.report.record import EXPLORATION, PHASES, SAMPLING, ProgressRecord, Reporter
@@ -31,6 +31,7 @@ __all__ = [
     "Silent",
     "forecast",
     "header_line",
+    "log_notes",
     "log_stop",
     "make_reporter",
     "with_forecast",

@@ -22,6 +22,8 @@ class ForecastGoal:
         Exploration may end when a smaller share of the evidence is above the cap, in (0, 1].
     n_like_max
         Most likelihood calls allowed.
+    n_least
+        Likelihood calls that the sampling phase takes at least.
     efficiency
         Effective sample size per call that the sampling phase is expected to reach, in (0, 1]. It
         serves until that phase has begun; afterwards the measured figure does.
@@ -30,6 +32,7 @@ class ForecastGoal:
     n_eff: float
     f_unseen: float
     n_like_max: float = inf
+    n_least: float = 0.0
     efficiency: float = 0.5
 
     def __post_init__(self) -> None:
@@ -37,6 +40,7 @@ class ForecastGoal:
             "n_eff": ("at least 0", self.n_eff >= 0),
             "f_unseen": ("above 0 and at most 1", 0 < self.f_unseen <= 1),
             "n_like_max": ("at least 0", self.n_like_max >= 0),
+            "n_least": ("at least 0", self.n_least >= 0),
             "efficiency": ("above 0 and at most 1", 0 < self.efficiency <= 1),
         }
         for name, (expected, is_right) in limits.items():
@@ -85,7 +89,8 @@ def forecast(history: Sequence[ProgressRecord], goal: ForecastGoal) -> Forecast:
         calls = _sampling_calls(recent, lacking)
     else:
         exploring = _exploration_calls(recent, goal.f_unseen)
-        calls = None if exploring is None else exploring + lacking / goal.efficiency
+        sampling = max(lacking / goal.efficiency, goal.n_least)
+        calls = None if exploring is None else exploring + sampling
     if calls is None:
         return Forecast(None, None)
     calls = min(calls, max(goal.n_like_max - now.n_like, 0.0))
@@ -114,18 +119,18 @@ def _sampling_calls(recent: Sequence[ProgressRecord], lacking: float) -> float |
         return 0.0
     first, now = recent[0], recent[-1]
     calls = now.n_like - first.n_like
-    slope = (now.n_eff - first.n_eff) / calls if calls > 0 else now.efficiency
+    slope = (now.n_eff - first.n_eff) / calls if calls > 0 else now.eta
     return lacking / slope if slope > 0.0 else None
 
 
 def _exploration_calls(recent: Sequence[ProgressRecord], f_unseen: float) -> float | None:
     first, now = recent[0], recent[-1]
-    if now.f_remaining <= f_unseen:
+    if now.f_live <= f_unseen:
         return 0.0
     calls = now.n_like - first.n_like
-    if not (calls > 0 and now.f_remaining < first.f_remaining):
+    if not (calls > 0 and now.f_live < first.f_live):
         return None
-    return calls * log(now.f_remaining / f_unseen) / log(first.f_remaining / now.f_remaining)
+    return calls * log(now.f_live / f_unseen) / log(first.f_live / now.f_live)
 
 
 def _seconds(

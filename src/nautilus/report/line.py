@@ -47,13 +47,13 @@ def status_line(record: ProgressRecord, rate: float | None, width: int | None = 
     # The number says how early a part is left out; 0 stays for good.
     parts = [
         (0, record.phase),
-        (6, f"{format_count(record.n_proposals)} proposals"),
+        (5, f"{format_count(record.n_proposals)} proposals"),
         (2, f"{format_count(record.n_like)} calls"),
-        (5, "" if rate is None else format_rate(rate)),
+        (4, "" if rate is None else format_rate(rate)),
         (1, f"n_eff {format_count(record.n_eff)}"),
         (1, f"log Z {format_log_z(record.log_z, record.log_z_err)}"),
         (3, _left(record)),
-        (4, " ".join(record.message.split())),
+        (6, " ".join(record.message.split())),
     ]
     parts = [part for part in parts if part[1]]
     while width is not None and len(_join(parts)) > width and len(parts) > 1:

@@ -45,8 +45,15 @@ class LogReporter:
             logger.info("The %s phase begins at %d likelihood calls", record.phase, record.n_like)
 
 
-def log_stop(stop_reason: str, findings: Iterable[str]) -> None:
-    """Log why a run stopped (INFO) and each finding that speaks against its result (WARNING)."""
+def log_stop(stop_reason: str, findings: Iterable[str], notes: Iterable[str] = ()) -> None:
+    """Log why a run stopped (INFO), and findings and notes on its result (WARNING)."""
     logger.info("Run stopped: %s", stop_reason)
     for finding in findings:
         logger.warning("Finding: %s", finding)
+    log_notes(notes)
+
+
+def log_notes(notes: Iterable[str]) -> None:
+    """Log what is to be known of a run although it goes on (WARNING)."""
+    for note in notes:
+        logger.warning("Note: %s", note)

@@ -29,9 +29,9 @@ class ProgressRecord:
         Natural logarithm of the evidence; -inf as long as no point has any likelihood.
     log_z_err
         Its standard error; NaN or infinite as long as it is not known.
-    f_remaining
+    f_live
         Estimated share of the evidence above the cap of the last contour, between 0 and 1.
-    efficiency
+    eta
         Effective sample size per likelihood call.
     elapsed_seconds
         Wall time of the run; it never decreases while one reporter is in use.
@@ -53,8 +53,8 @@ class ProgressRecord:
     n_eff: float
     log_z: float
     log_z_err: float
-    f_remaining: float
-    efficiency: float
+    f_live: float
+    eta: float
     elapsed_seconds: float
     likelihood_seconds: float
     own_seconds: float
