@@ -58,7 +58,7 @@ class Sampler(Readout):
         hold inside. More finds smaller modes and costs proportionally more calls.
     n_update
         Likelihood calls per contour of the exploration; `n_live` by default. A round with the
-        posterior as target takes twice as many.
+        posterior as target takes twice as many, at least 200.
     enlarge_per_dim
         Factor on all lengths of the geometry around the points, at least 1.
     n_points_min
@@ -83,7 +83,9 @@ class Sampler(Readout):
         Points in one call of a vectorised likelihood, 256 by default. It does not depend on the
         stage or the number of workers, because numbers may depend on it.
     n_like_new_bound
-        Most likelihood calls per contour; a sampling stage takes at most four times as many.
+        Most likelihood calls of a contour and of a stage from the prior; ten times `n_update` by
+        default. A sampling stage takes at most four times as many, or as many as it needs to
+        confirm something.
     vectorized
         Whether the likelihood takes many points at once.
     pass_dict
@@ -113,6 +115,11 @@ class Sampler(Readout):
     ------
     SettingsError, PriorError, BackendError
         If a keyword has a value that cannot be used.
+
+    Warns
+    -----
+    UnusedKeywordWarning
+        If a keyword is given that has no meaning here.
 
     Examples
     --------
@@ -176,7 +183,9 @@ class Sampler(Readout):
             n_like_new_bound=n_like_new_bound, seed=seed,
             n_batch=described.n_vectorized if described.vectorized else 1,
         )  # fmt: skip
-        super().__init__(prior_map, new_session(config, described, pool, threads_per_worker))
+        super().__init__(
+            prior_map, new_session(config, prior_map, described, pool, threads_per_worker)
+        )
 
     def run(
         self,
@@ -221,8 +230,17 @@ class Sampler(Readout):
         LikelihoodError, PriorError, BackendError
             If the likelihood, the prior or the workers fail; what was evaluated is kept, and
             `run` can be called again.
+        SettingsError
+            If a goal or a limit has no meaning.
         KeyboardInterrupt
             On Ctrl-C; likewise.
+
+        Warns
+        -----
+        UntrustedResultWarning
+            For each finding that says why the result is not to be trusted.
+        EdgeMassWarning
+            If posterior mass is piled up at the edge of the prior.
         """
         goal = make_goal(f_live, n_shell, n_eff, n_like_max, discard_exploration)
         limit = number("timeout", timeout, 0.0)
@@ -276,7 +294,8 @@ class Sampler(Readout):
         NoResultError
             If no point has any weight yet.
         SettingsError
-            If blobs are asked for, but the likelihood returns none.
+            If blobs are asked for, but the likelihood returns none; if a dictionary is, but the
+            prior gives parameters without names; or if the boost is not a number of at least 0.
         """
         return as_tuple(
             self.result, self._prior, self._session.state, self.discard_exploration,

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 import warnings
 from dataclasses import replace
 from types import SimpleNamespace
@@ -346,6 +347,13 @@ class TestAnswer:
         np.testing.assert_allclose(equal[3][blobs.dtype.names[0]], equal[0].sum(axis=1))
         np.testing.assert_array_equal(blobbed.result.blobs, blobs)
 
+    def test_what_is_returned_may_be_written_to(self, blobbed):
+        before = blobbed.posterior(return_blobs=True)
+        for array in blobbed.posterior(return_blobs=True):
+            array[:] = 0
+        for one, other in zip(blobbed.posterior(return_blobs=True), before, strict=True):
+            np.testing.assert_array_equal(one, other)
+
     def test_blobs_that_are_not_there_cannot_be_had(self, reference):
         with pytest.raises(SettingsError, match="returns no blobs"):
             reference.posterior(return_blobs=True)
@@ -459,6 +467,47 @@ class TestGoingOn:
         assert broken.run(**GOAL)
         assert_same(broken, whole)
 
+    def test_a_vectorised_call_with_a_passing_nan_is_made_again_as_it_was(self):
+        class Flawed:
+            """Returns NaN for one point of one call; its last digits depend on the company."""
+
+            def __init__(self, at):
+                self.at, self.sizes = at, []
+
+            def __call__(self, p):
+                self.sizes.append(len(p["a"]))
+                log_l = banana(p) + 1e-9 * np.mean(p["a"])
+                if len(self.sizes) == self.at:
+                    log_l[7] = np.nan
+                return log_l
+
+        whole, flawed = Flawed(at=None), Flawed(at=3)
+        reference = make(whole, vectorized=True, n_batch=40)
+        assert reference.run(**GOAL)
+        broken = make(flawed, vectorized=True, n_batch=40)
+        with pytest.raises(LikelihoodError, match="nan"):
+            broken.run(**GOAL)
+        assert broken.run(**GOAL)
+        assert_same(broken, reference)
+        assert flawed.sizes == [*whole.sizes[:3], *whole.sizes[2:]]
+
+    def test_a_smaller_f_live_climbs_on(self):
+        sampler = make(n_networks=0)
+        assert sampler.run(f_live=1.0, n_eff=100)
+        before, n_like = sampler.f_live, sampler.n_like
+        assert sampler.run(f_live=1.0, n_eff=100)
+        assert sampler.n_like == n_like
+        assert sampler.run(f_live=before, n_eff=100)
+        assert sampler.f_live < before / 4
+        assert sampler.n_like > n_like
+
+    def test_an_infinite_goal_runs_until_a_limit(self):
+        sampler = make(n_networks=0)
+        outcome = sampler.run(n_eff=np.inf, n_like_max=3000)
+        assert outcome.reason is StopReason.CALLS
+        assert 2500 < sampler.n_like <= 3000
+        assert sampler.n_eff > 500
+
     def test_what_breaks_in_the_callback_is_no_end(self, reference):
         sampler, seen = make(), []
 
@@ -515,14 +564,14 @@ class TestProgress:
         for record in records:
             parts = record.likelihood_seconds + record.own_seconds
             assert np.isclose(parts, record.elapsed_seconds)
-            assert 0 <= record.f_remaining <= 1
+            assert 0 <= record.f_live <= 1
 
     @pytest.mark.parametrize("is_fresh", [False, True])
     def test_records_count_the_calls_that_eta_counts(self, is_fresh):
         records = []
         sampler = make(n_networks=0)
         sampler.run(f_live=0.2, n_eff=200, discard_exploration=is_fresh, callback=records.append)
-        assert 0 < records[-1].efficiency == sampler.eta
+        assert 0 < records[-1].eta == sampler.eta
         n_counted = len(sampler.posterior()[0])
         assert (n_counted < sampler.n_like) == is_fresh
         assert sampler.eta == pytest.approx(sampler.n_eff / n_counted)
@@ -586,8 +635,32 @@ class TestOutcomes:
         outcome = sampler.run()
         assert (bool(outcome), outcome.reason) == (False, StopReason.NO_LIKELIHOOD)
         assert sampler.log_z == -np.inf
-        with pytest.raises(NoResultError, match="finite log-likelihood"):
+        with pytest.raises(NoResultError, match=r"none of the first .* check the likelihood"):
             sampler.posterior()
+
+    def test_without_a_sampling_phase_there_is_none_to_show(self):
+        sampler = make(n_networks=0)
+        sampler.run(n_like_max=150)
+        sampler.discard_exploration = True
+        with pytest.raises(NoResultError, match=r"not reached the sampling phase.*run"):
+            _ = sampler.result
+
+    def test_what_was_counted_away_is_said(self, caplog):
+        def flawed(p):
+            if p["a"] > 2.5:
+                raise ZeroDivisionError
+            return np.nan if p["b"] > 3 else banana(p)
+
+        sampler = make(flawed, n_networks=0, on_error="-inf", on_nan="-inf")
+        with caplog.at_level("WARNING", "nautilus"):
+            sampler.run(f_live=0.5, n_eff=200)
+        raised, nan = sampler.result.notes
+        assert re.fullmatch(r"the likelihood raised [1-9]\d* times", raised)
+        assert re.fullmatch(r"the likelihood returned NaN at [1-9]\d* points", nan)
+        assert all(text in sampler.result.summary() for text in (raised, nan))
+        logged = [entry.getMessage() for entry in caplog.records]
+        assert len(logged) > 2  # when it happened first, and at the end
+        assert logged[-2:] == [f"Note: {raised}", f"Note: {nan}"]
 
     @pytest.mark.parametrize("n_eff", [0, 1])
     def test_a_small_goal_has_a_sampling_phase_still(self, n_eff):
@@ -638,6 +711,47 @@ class TestPriors:
         assert points["both"].shape == (120, 2)
         np.testing.assert_allclose(points["x"], 2 * points["both"][:, 0] - 1)
         assert sampler.result.names == ("x", "both_0", "both_1")
+
+    @pytest.mark.parametrize(
+        ("prior", "message"),
+        [
+            (lambda u: {"v": u, "v_0": 1.0}, "columns v_0, v_1, v_0; .*different names"),
+            (lambda u: {1: u[0], "1": u[1]}, "columns 1, 1; .*different names"),
+            (lambda _: {"model": "A"}, "columns of nothing; at least one real number"),
+            (lambda u: u[5], "IndexError: index 5"),
+        ],
+        ids=["doubled", "numbers", "text", "raises"],
+    )
+    def test_a_function_without_a_result_is_found_before_the_run(self, prior, message):
+        seen = []
+        sampler = Sampler(prior, seen.append, n_dim=2, pass_dict=None, **SMALL)
+        with pytest.raises(PriorError, match=message):
+            sampler.run()
+        assert not seen
+
+    @pytest.mark.parametrize("n_batch", [2, 8])
+    def test_axes_in_the_wrong_order_are_found_before_the_run(self, n_batch):
+        seen = []
+        sampler = Sampler(
+            lambda u: np.array([u[..., i] for i in range(n_batch)]), seen.append, n_dim=n_batch,
+            vectorized=True, n_batch=n_batch, **SMALL,
+        )  # fmt: skip
+        with pytest.raises(PriorError, match="one row for each point"):
+            sampler.run()
+        assert not seen
+
+    def test_what_is_no_number_stays_out_of_the_result(self):
+        def prior(u):
+            return {"x": u[0], 7: u[1], "model": "A", "edge": np.inf}
+
+        sampler = Sampler(prior, lambda p: -p["x"] if p["model"] == "A" else 0, n_dim=2, **SMALL)
+        sampler.run(n_like_max=300)
+        points = sampler.posterior()[0]
+        assert list(points) == ["x", 7, "model", "edge"]
+        assert set(points["model"]) == {"A"}
+        assert sampler.result.names == ("x", "7", "edge")
+        assert np.isposinf(sampler.result.samples["edge"]).all()
+        np.testing.assert_array_equal(sampler.result.samples["7"], points[7])
 
     def test_arguments_make_no_difference(self, reference):
         def likelihood(x):

@@ -20,7 +20,8 @@ class Config:
     n_stage
         Points per contour; rounds with the posterior as target take twice as many.
     n_stage_max
-        Most points per contour; sampling stages take at most four times as many.
+        Most points of a contour and of a stage from the prior; sampling stages have at most four
+        times as many, or as many as they need to confirm something.
     n_batch
         Points in one call of the likelihood.
     build

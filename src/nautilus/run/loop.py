@@ -46,6 +46,9 @@ N_ROUNDS_MAX = 12
 N_DETOURS_MAX = 12
 """A ladder that is unfinished after so many rounds with the posterior as target is given up."""
 
+LADDER_GIVEN_UP = "the ladder of contours stopped rising before its end"
+"""Finding of a run whose ladder is unfinished after all its detours."""
+
 N_STALLED, RISE_MIN = 6, 0.03
 """A ladder is stalled if its last six contours gained fewer e-folds of volume than this each."""
 
@@ -187,7 +190,7 @@ def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: Ru
     state = replace(state, f_remaining=level.f_remaining)
     is_done = level.f_remaining < goal.f_unseen
     if not is_done and state.n_detours >= N_DETOURS_MAX:
-        state = _with_finding(state, "the ladder of contours stopped rising before its end")
+        state = _with_finding(state, LADDER_GIVEN_UP)
         is_done = True
     is_detour = not is_done and is_stalled(state, config, level.log_volume)
     if not is_done and not is_detour:
@@ -244,6 +247,10 @@ def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTa
             step = _next_exploration(state, config, goal, run_tasks)
             return replace(step, message="a surprise re-opened exploration")
         state = _with_finding(state, "sampling stages kept bringing surprises")
+    if state.f_remaining >= goal.f_unseen and LADDER_GIVEN_UP not in state.findings:
+        # The ladder ended at the larger f_live of an earlier run.
+        state = replace(state, phase=Phase.EXPLORATION, n_rounds=0, n_detours=0)
+        return _next_exploration(state, config, goal, run_tasks)
     if sizes and current.n_eff >= goal.n_eff and sum(sizes) >= goal.n_shell:
         reason = StopReason.UNTRUSTED if state.findings else StopReason.GOAL
         return Step(state, "", reason)

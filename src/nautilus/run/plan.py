@@ -110,7 +110,7 @@ def plan_posterior(
 
 def sampling_wanted(
     config: Config, goal: Goal, current: Estimate, n_sampled: int, efficiency: float
-) -> int:
+) -> float:
     """Return how many points are still to be sampled: enough for the goal, and to confirm it.
 
     The first stage, which sees fresh points for the first time, has as many as one for a contour.
@@ -118,17 +118,17 @@ def sampling_wanted(
     missing = max(goal.n_eff - current.n_eff, 0.0) / max(efficiency, EFFICIENCY_MIN)
     first = 0 if n_sampled else config.n_stage
     least = max(first, confirming_size(efficiency))
-    return int(np.ceil(max(SIZE_MARGIN * missing, goal.n_shell - n_sampled, least)))
+    return float(np.ceil(max(SIZE_MARGIN * missing, goal.n_shell - n_sampled, least)))
 
 
-def sampling_size(config: Config, n_wanted: int, n_sampled: int, efficiency: float) -> int:
+def sampling_size(config: Config, n_wanted: float, n_sampled: int, efficiency: float) -> int:
     """Return the size of the next sampling stage if so many points are wanted.
 
     None but the first is larger than twice all sampling before it, so that what was learned is
     used soon.
     """
     least = max(config.n_stage, confirming_size(efficiency))
-    return min(n_wanted, max(2 * least, 2 * n_sampled), max(4 * config.n_stage_max, least))
+    return int(min(n_wanted, max(2 * least, 2 * n_sampled), max(4 * config.n_stage_max, least)))
 
 
 def confirming_size(efficiency: float) -> int:
@@ -137,7 +137,7 @@ def confirming_size(efficiency: float) -> int:
     return int(np.ceil(max(N_POSTERIOR_MIN, worth_enough)))
 
 
-def is_worth_refitting(n_wanted: int, n_sampled: int, efficiency: float) -> bool:
+def is_worth_refitting(n_wanted: float, n_sampled: int, efficiency: float) -> bool:
     """Tell whether what is still to be sampled should have a new proposal, which costs training."""
     return efficiency < GOOD_EFFICIENCY and n_wanted >= TOP_UP_SHARE * n_sampled
 
