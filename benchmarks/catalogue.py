@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 ROOT = Path(__file__).resolve().parent.parent
-HOUSE = ROOT / "src" / "nautilus"
+SOURCES = ROOT / "src" / "nautilus"
 
 K2_24_LOG_Z = -98.90  # agreed on within 0.02 by two packages; there is no exact value
 
@@ -30,12 +30,12 @@ class Task:
 
 
 def _load_problems() -> ModuleType:
-    """Import ``nautilus.testing.problems`` of this checkout, also where the peer is installed.
+    """Import ``nautilus.testing.problems`` of this checkout, whatever package is installed.
 
     Both packages are imported as ``nautilus``. The name is lent to this checkout while the problem
     functions load, without running any ``__init__``, and is free again afterwards.
     """
-    for name, folder in (("nautilus", HOUSE), ("nautilus.testing", HOUSE / "testing")):
+    for name, folder in (("nautilus", SOURCES), ("nautilus.testing", SOURCES / "testing")):
         package = ModuleType(name)
         package.__path__ = [str(folder)]
         sys.modules[name] = package
@@ -73,7 +73,7 @@ _LIBRARY: dict[str, tuple[str, tuple[int, ...]]] = {
     "loggamma-10": ("loggamma", (10,)),
     "rosenbrock-5": ("rosenbrock", (5,)),
     "steep-funnel-10": ("steep_funnel", (10,)),
-    "seed3": ("seed3", ()),
+    "round-3": ("round_gaussian", ()),
     "k2-24": ("", ()),
     "shells-10": ("shells", (10,)),
     "correlated-funnel-10": ("correlated_funnel", (10,)),

@@ -23,7 +23,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from catalogue import HOUSE, NAMES, ROOT
+from catalogue import NAMES, ROOT, SOURCES
 from render import render
 
 HERE = Path(__file__).resolve().parent
@@ -55,8 +55,8 @@ def code_version(package: str) -> str:
     if package == "public":
         return PUBLIC_REQUIREMENT
     digest = hashlib.sha256()
-    for path in sorted(HOUSE.rglob("*.py")):
-        if path.relative_to(HOUSE).parts[0] not in {"testing", "report"}:
+    for path in sorted(SOURCES.rglob("*.py")):
+        if path.relative_to(SOURCES).parts[0] not in {"testing", "report"}:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -14,7 +14,7 @@ REFERENCE_NAMES = {
     "loggamma10": "loggamma-10",
     "rosenbrock5": "rosenbrock-5",
     "funnel10": "steep-funnel-10",
-    "seed3": "seed3",
+    "seed3": "round-3",
     "exoplanet14": "k2-24",
     "shells10": "shells-10",
     "funnelcorr10": "correlated-funnel-10",
@@ -30,9 +30,10 @@ Made with
 
     python benchmarks/compare.py{option}
 
-Means over seeds where there are several. *Ratio* is ours over public. *Own* seconds are CPU seconds
-of the process minus those spent in the likelihood (wall seconds are in `results.jsonl`); they are
-compared only where both packages ran on the same machine since the same boot.
+and more seeds of single problems with its options `--only` and `--seeds`; means over seeds where
+there are several. *Ratio* is ours over public. *Own* seconds are CPU seconds of the process minus
+those spent in the likelihood (wall seconds are in `results.jsonl`); they are compared only where
+both packages ran on the same machine since the same boot.
 """
 
 REFERENCE_NOTE = (

@@ -26,7 +26,7 @@ class Stopwatch:
         self.cpu = 0.0
 
     def __call__(self, points: FloatArray) -> FloatArray:
-        """Return ln L at ``points``, shape (n, d)."""
+        """Return log L at ``points``, shape (n, d)."""
         wall, cpu = time.perf_counter(), time.process_time()
         values = self.function(points)
         self.wall += time.perf_counter() - wall

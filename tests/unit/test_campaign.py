@@ -1,6 +1,7 @@
 """Campaigns of runs, with a plain importance sampler in the place of the real one."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import nautilus
 from nautilus.errors import SettingsError
 from nautilus.testing import campaign, suite, verdict
 from nautilus.testing.campaign import Row, Task, run_task, run_tasks
-from nautilus.testing.problems import catalogue, flat, seed3
+from nautilus.testing.problems import catalogue, flat, round_gaussian
 
 N_EFF = 400.0
 
@@ -60,29 +61,29 @@ def _uniform_sampler(monkeypatch):
 
 
 def plan(n_seeds: int = 6, **keywords) -> suite.Plan:
-    return suite.Plan(("seed3", "plateau-3"), n_seeds, N_EFF, cap=0.2, **keywords)
+    return suite.Plan(("round-3", "plateau-3"), n_seeds, N_EFF, cap=0.2, **keywords)
 
 
 def test_a_run_gives_two_rows_that_survive_storage() -> None:
-    rows = run_task(Task("seed3", seed3, 3, N_EFF))
+    rows = run_task(Task("round-3", round_gaussian, 3, N_EFF))
     assert [row.is_fresh for row in rows] == [False, True]
     assert rows[0].is_success
     assert rows[1].n_like == 2 * rows[0].n_like
-    assert abs(rows[0].log_z - seed3().log_z) < 5 * rows[0].log_z_err
+    assert abs(rows[0].log_z - round_gaussian().log_z) < 5 * rows[0].log_z_err
     assert len(rows[0].values) == len(rows[0].errors) == 2 * 3 + 9 * 3
     assert [Row.from_json(row.to_json()) for row in rows] == rows
 
 
 def test_key_follows_all_that_decides_about_numbers(monkeypatch) -> None:
-    task = Task("seed3", seed3, 3, N_EFF)
+    task = Task("round-3", round_gaussian, 3, N_EFF)
     others = [
         Task("flat-2", flat, 3, N_EFF),
-        Task("seed3", seed3, 4, N_EFF),
-        Task("seed3", seed3, 3, 2 * N_EFF),
-        Task("seed3", seed3, 3, N_EFF, settings={"n_live": 7}),
+        Task("round-3", round_gaussian, 4, N_EFF),
+        Task("round-3", round_gaussian, 3, 2 * N_EFF),
+        Task("round-3", round_gaussian, 3, N_EFF, settings={"n_live": 7}),
     ]
     assert task.key not in {other.key for other in others}
-    assert task.key == Task("seed3", seed3, 3, N_EFF, timeout=1.0).key
+    assert task.key == Task("round-3", round_gaussian, 3, N_EFF, timeout=1.0).key
     before = task.key
     monkeypatch.setattr(campaign, "code_digest", lambda: "other code")
     assert task.key != before
@@ -114,7 +115,10 @@ def test_stored_runs_are_not_made_again(tmp_path: Path, monkeypatch) -> None:
         suite, "run_tasks", lambda tasks, *rest: made.extend(tasks) or serial(tasks, *rest)
     )
     second = suite.collect(plan(3), path)
-    assert [(task.problem, task.seed) for task in made] == [("seed3", 2), ("plateau-3", 2)]
+    assert [(task.problem, task.seed) for task in made] == [
+        ("round-3", 2),
+        ("plateau-3", 2),
+    ]
     assert second[: len(first)] == first
     assert len(second) == len(first) + 4
     assert [json.loads(line)["seed"] for line in path.read_text().splitlines()] == [
@@ -122,18 +126,29 @@ def test_stored_runs_are_not_made_again(tmp_path: Path, monkeypatch) -> None:
     ]
 
 
-def test_broken_runs_are_made_again_and_fail_until_then(tmp_path: Path, monkeypatch) -> None:
+def broken(task):
+    return campaign.broken(task, OSError("lost"))
+
+
+def late(task):
+    kept, fresh = run_task(task)
+    return [kept, replace(fresh, is_success=False, reason="the time was up")]
+
+
+@pytest.mark.parametrize(("flawed", "reason"), [(broken, "OSError: lost"), (late, "time was up")])
+def test_unfinished_runs_are_made_again_and_fail_until_then(
+    flawed, reason, tmp_path: Path, monkeypatch
+) -> None:
     path = tmp_path / "rows.jsonl"
 
-    def breaking(tasks, *_rest):
+    def some_flawed(tasks, *_rest):
         for task in tasks:
-            error = OSError("lost")
-            yield campaign.broken(task, error) if task.seed == 1 else run_task(task)
+            yield flawed(task) if task.seed == 1 else run_task(task)
 
-    monkeypatch.setattr(suite, "run_tasks", breaking)
+    monkeypatch.setattr(suite, "run_tasks", some_flawed)
     verdicts = suite.assess(plan(3), suite.collect(plan(3), path))
     assert not suite.has_passed(verdicts)
-    assert "OSError: lost" in verdict.report(verdicts, {})
+    assert reason in verdict.report(verdicts, {})
     monkeypatch.setattr(suite, "run_tasks", serial)
     assert suite.has_passed(suite.assess(plan(3), suite.collect(plan(3), path)))
 
@@ -142,12 +157,12 @@ def test_command_writes_its_table_and_tells_the_outcome(
     tmp_path: Path, capsys, monkeypatch
 ) -> None:
     table = tmp_path / "docs" / "statistical.md"
-    arguments = ["--problems", "seed3", "--seeds", "3", "--n-eff", "200", "--cap", "0.2"]
+    arguments = ["--problems", "round-3", "--seeds", "3", "--n-eff", "200", "--cap", "0.2"]
     arguments += ["--rows", str(tmp_path / "rows.jsonl"), "--table", str(table)]
     assert suite.main(arguments) == 0
     page = table.read_text(encoding="utf-8")
-    assert "python -m nautilus.testing.suite --problems seed3 --seeds 3 --n-eff 200" in page
-    assert "| seed3 | 3 | 3 | 9,000 | 18,000 |" in page
+    assert "python -m nautilus.testing.suite --problems round-3 --seeds 3 --n-eff 200" in page
+    assert "| round-3 | 3 | 3 | 9,000 | 18,000 |" in page
     assert "All checks passed." in page
     assert page in capsys.readouterr().out
     arguments[arguments.index(str(tmp_path / "rows.jsonl"))] = str(tmp_path / "wrong.jsonl")
@@ -156,18 +171,19 @@ def test_command_writes_its_table_and_tells_the_outcome(
     page = table.read_text(encoding="utf-8")
     assert "**FAILED**" in page
     assert "deliberately biased" in page
+    assert page.startswith("# Negative control")
 
 
 def test_rows_of_different_runs_are_refused() -> None:
-    rows = [row for seed in (0, 1) for row in run_task(Task("seed3", seed3, seed, 50.0))]
+    rows = [row for seed in (0, 1) for row in run_task(Task("round-3", round_gaussian, seed, 50.0))]
     with pytest.raises(SettingsError, match="pass both of each run"):
-        verdict.judge(seed3(), rows[:3], 1)
+        verdict.judge(round_gaussian(), rows[:3], 1)
 
 
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"problems": ("no-such",)}, "no-such.*pass names among seed3"),
+        ({"problems": ("no-such",)}, "no-such.*pass names among round-3"),
         ({"problems": ()}, "pass names among"),
         ({"problems": tuple(catalogue()), "n_seeds": 1}, "n_seeds=1: pass at least 2"),
     ],

@@ -6,12 +6,12 @@ from scipy.special import logsumexp
 
 from nautilus import Sampler
 from nautilus.testing.control import whole_history
-from nautilus.testing.problems import seed3, unit_prior
+from nautilus.testing.problems import round_gaussian, unit_prior
 
 
 @pytest.fixture(scope="module")
 def sampler():
-    problem = seed3()
+    problem = round_gaussian()
     sampler = Sampler(
         unit_prior,
         problem.log_likelihood,
@@ -26,7 +26,7 @@ def sampler():
 
 
 def test_uniform_points_are_weighted_rightly(seed):
-    problem = seed3()
+    problem = round_gaussian()
     sampler = Sampler(
         unit_prior, problem.log_likelihood, n_dim=3, pass_dict=False, vectorized=True, seed=seed
     )

@@ -199,7 +199,7 @@ def round_pair(n_dim: int, shares: list[float], centres: list[float], widths: li
 
 
 DRAWS: dict[str, Draw] = {
-    "seed3": independent([stats.norm(0.5, 0.1)] * 3),
+    "round-3": independent([stats.norm(0.5, 0.1)] * 3),
     "gaussian-3": equicorrelated(3, 0.05, 0.5),
     "gaussian-6": equicorrelated(6, 0.05, 0.5),
     "loggamma-2": loggamma_axes(2),
@@ -298,7 +298,7 @@ def test_wrong_answers_are_found(change: str) -> None:
 @pytest.mark.parametrize(
     ("problem", "log_z", "tolerance"),
     [
-        (problems.seed3(), -4.150941399278043, 1e-14),
+        (problems.round_gaussian(), -4.150941399278043, 1e-14),
         (problems.rosenbrock(5), -19.732428739026, 1e-11),
         (problems.rosenbrock(10), -43.1084, 1e-4),
         (problems.correlated_funnel(10), -0.000316756511635332, 1e-12),

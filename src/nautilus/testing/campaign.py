@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 import nautilus
+from nautilus.evaluate.backends import THREAD_VARIABLES
 from nautilus.testing.marginals import summarise
 from nautilus.testing.problems import Problem, unit_prior
 
@@ -26,7 +27,6 @@ DECIDING_PARTS = (
     "prior/*.py", "testing/problems/*.py", "testing/marginals.py",
 )  # fmt: skip
 """The parts of the package whose change makes stored runs worthless."""
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import isnan
 from pathlib import Path
 from typing import Any
 
 from nautilus.errors import SettingsError
-from nautilus.testing.campaign import Estimator, Row, Task, quoted, run_tasks
+from nautilus.testing.campaign import Estimator, Row, Task, code_digest, quoted, run_tasks
 from nautilus.testing.checks import CAP
 from nautilus.testing.control import whole_history
 from nautilus.testing.problems import catalogue
@@ -95,14 +94,16 @@ def collect(plan: Plan, path: Path, estimator: Estimator = quoted) -> list[Row]:
     path
         File of rows, one JSON object per line; made if it is not there. Rows of other settings
         or of another version of the code stay in the file and are not used, and runs that broke
-        off are made again.
+        off or did not reach their goal in time are made again.
     estimator
         What to judge instead of the sampler's own evidence; use one file for each.
     """
     tasks = {task.key: task for task in plan.tasks()}
     path.parent.mkdir(parents=True, exist_ok=True)
     _mend(path)
-    rows = [row for row in read_rows(path) if row.key in tasks and not isnan(row.log_z)]
+    known = [row for row in read_rows(path) if row.key in tasks]
+    unfinished = {row.key for row in known if not row.is_success}
+    rows = [row for row in known if row.key not in unfinished]
     stored = {row.key for row in rows}
     missing = [task for key, task in tasks.items() if key not in stored]
     with path.open("a", encoding="utf-8") as file:
@@ -193,6 +194,7 @@ def main(arguments: Sequence[str]) -> int:
     verdicts = assess(plan, collect(plan, given.rows, estimator))
     facts = {
         "command": f"`{shlex.join(['python', '-m', 'nautilus.testing.suite', *arguments])}`",
+        "digest of the code that was tested": f"`{code_digest()}`",
         "runs per problem": str(plan.n_seeds),
         "effective sample size wanted": f"{plan.n_eff:,.0f}",
         "largest mean error of log Z allowed in any case": f"{plan.cap:g}",
@@ -205,7 +207,7 @@ def main(arguments: Sequence[str]) -> int:
             "a deliberately biased estimator of log Z in place of the sampler's: the suite must "
             "find it wrong (see `nautilus.testing.control`)"
         )
-    page = report(verdicts, facts)
+    page = report(verdicts, facts, "Negative control" if given.control else "Statistical tests")
     given.table.parent.mkdir(parents=True, exist_ok=True)
     given.table.write_text(page, encoding="utf-8")
     _tell(page)

@@ -208,7 +208,9 @@ def table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def report(verdicts: Sequence[Verdict], facts: Mapping[str, str]) -> str:
+def report(
+    verdicts: Sequence[Verdict], facts: Mapping[str, str], title: str = "Statistical tests"
+) -> str:
     """Return the page on a campaign in Markdown.
 
     Parameters
@@ -217,12 +219,14 @@ def report(verdicts: Sequence[Verdict], facts: Mapping[str, str]) -> str:
         Verdicts of all problems.
     facts
         What to say about the campaign, such as the command that made it, by keyword.
+    title
+        Heading of the page.
     """
     over_all = pooled(verdicts)
     failed = [(v.problem, f) for v in verdicts for f in v.findings if not f.passed]
     failed += [("all problems", f) for f in over_all if not f.passed]
     lines = [
-        "# Statistical tests",
+        f"# {title}",
         "",
         "Repeated runs on problems with exact answers; made by a program, not by hand.",
         "",

@@ -17,7 +17,7 @@ from .axes import (
 )
 from .base import Problem, unit_prior
 from .curved import correlated_funnel, eggbox, rosenbrock, shells, steep_funnel
-from .mixtures import bimodal, four_modes, normal_mixture, seed3, spike_and_slab
+from .mixtures import bimodal, four_modes, normal_mixture, round_gaussian, spike_and_slab
 from .normal import gaussian, ridge, very_peaked
 from .products import corner, loggamma, mostly_forbidden, phases, uninformed, walls
 from .rough import flat, noisy, plateau, staircase, unnormalised
@@ -51,7 +51,7 @@ __all__ = [
     "product_problem",
     "ridge",
     "rosenbrock",
-    "seed3",
+    "round_gaussian",
     "shells",
     "spike_and_slab",
     "staircase",

@@ -5,7 +5,7 @@ from functools import partial
 
 from .base import Problem
 from .curved import correlated_funnel, eggbox, rosenbrock, shells, steep_funnel
-from .mixtures import bimodal, four_modes, seed3, spike_and_slab
+from .mixtures import bimodal, four_modes, round_gaussian, spike_and_slab
 from .normal import gaussian, ridge, very_peaked
 from .products import corner, loggamma, mostly_forbidden, phases, uninformed, walls
 from .rough import flat, noisy, plateau, staircase, unnormalised
@@ -26,7 +26,7 @@ def catalogue() -> dict[str, Callable[[], Problem]]:
         ``factories[name]()`` builds the problem called ``name``.
     """
     return {
-        "seed3": seed3,
+        "round-3": round_gaussian,
         "gaussian-3": partial(gaussian, 3),
         "gaussian-6": partial(gaussian, 6),
         "loggamma-2": partial(loggamma, 2),

@@ -83,11 +83,11 @@ def normal_mixture(
     )
 
 
-def seed3() -> Problem:
+def round_gaussian() -> Problem:
     """Return the 3-D Gaussian whose peak is 1: log L = -sum (u - 1/2)^2 / (2 0.1^2)."""
     shares = np.array([(2.0 * np.pi * 0.1**2) ** 1.5])
     return normal_mixture(
-        "seed3",
+        "round-3",
         shares,
         np.full((1, 3), 0.5),
         np.full((1, 3), 0.1),
