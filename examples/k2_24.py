@@ -9,7 +9,7 @@ posterior as a table to the output folder. Model and priors are in ``k2_24_model
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from k2_24_model import (
 from k2_24_plots import plot_corner, plot_velocities
 from loky import cpu_count
 
-from nautilus import Prior, Sampler
+from nautilus import Posterior, Prior, Sampler
 from nautilus.report import ProgressRecord
 
 N_CURVES = 500
@@ -50,58 +50,45 @@ def build_prior(data: Velocities) -> Prior:
     return prior
 
 
-def quantiles(
-    values: FloatArray, weights: FloatArray, levels: Sequence[float] = ONE_SIGMA
-) -> FloatArray:
-    """Return weighted quantiles of ``values``, shape (n,), at the given levels."""
-    order = np.argsort(values)
-    mass = np.cumsum(weights[order])
-    centres = (mass - 0.5 * weights[order]) / mass[-1]
-    return np.interp(levels, centres, values[order])
-
-
-def interval(values: FloatArray, weights: FloatArray, digits: int = 3) -> str:
-    """Return the median with its one-sigma interval as text."""
-    low, middle, high = quantiles(values, weights)
+def interval(values: FloatArray, digits: int = 3) -> str:
+    """Return the median of equally weighted values with its one-sigma interval as text."""
+    low, middle, high = np.quantile(values, ONE_SIGMA)
     return f"{middle:.{digits}f} +{high - middle:.{digits}f} -{middle - low:.{digits}f}"
 
 
-def unwrap(angles: FloatArray, weights: FloatArray) -> FloatArray:
+def unwrap(angles: FloatArray) -> FloatArray:
     """Return angles within pi of their mean direction, so that intervals do not split a mode."""
-    centre = np.angle(np.sum(weights * np.exp(1j * angles)))
+    centre = np.angle(np.sum(np.exp(1j * angles)))
     return np.asarray(centre + np.remainder(angles - centre + np.pi, 2.0 * np.pi) - np.pi)
 
 
-def print_parameters(samples: Mapping[str, FloatArray], weights: FloatArray) -> None:
+def print_parameters(samples: Mapping[str, FloatArray]) -> None:
     """Print one line per parameter: median and 68 % interval."""
     print(f"\n{'parameter':<12} median and 68 % interval")
     for name, values in samples.items():
         digits = 5 if name.startswith(("t0", "period", "trend_2")) else 3
-        shown = unwrap(values, weights) if name in PERIODIC else values
-        print(f"{name:<12} {interval(shown, weights, digits)}")
+        print(f"{name:<12} {interval(unwrap(values) if name in PERIODIC else values, digits)}")
 
 
-def print_planets(samples: Mapping[str, FloatArray], weights: FloatArray) -> None:
+def print_planets(samples: Mapping[str, FloatArray]) -> None:
     """Print velocity semi-amplitudes, masses and eccentricities beside published ones."""
     for planet in PLANETS:
         k, ecc = np.exp(samples[f"ln_k_{planet}"]), samples[f"ecc_{planet}"]
         mass = minimum_mass(k, samples[f"period_{planet}"], ecc)
-        limit = quantiles(ecc, weights, [0.95])[0]
+        limit = np.quantile(ecc, 0.95)
         print(f"\nK2-24 {planet}")
-        print(f"  K (m/s)             {interval(k, weights, 2)}")
-        print(f"  mass (Earth masses) {interval(mass, weights, 1)}")
+        print(f"  K (m/s)             {interval(k, 2)}")
+        print(f"  mass (Earth masses) {interval(mass, 1)}")
         print(f"      published       {PUBLISHED_MASSES[planet]}")
-        print(f"  eccentricity        {interval(ecc, weights)}, below {limit:.2f} at 95 %")
+        print(f"  eccentricity        {interval(ecc)}, below {limit:.2f} at 95 %")
         print(f"      published       {PUBLISHED_ECCENTRICITIES[planet]}")
 
 
-def write_posterior(
-    path: Path, samples: Mapping[str, FloatArray], weights: FloatArray, log_l: FloatArray
-) -> None:
-    """Write the weighted samples as CSV: one column per parameter, then weight and ln L."""
-    header: Iterable[str] = [*samples, "weight", "log_l"]
-    table = np.column_stack([*samples.values(), weights, log_l])
-    np.savetxt(path, table, fmt="%.10g", delimiter=",", header=",".join(header), comments="")
+def write_posterior(path: Path, result: Posterior) -> None:
+    """Write the weighted samples as CSV: one column per parameter, then weight and log L."""
+    header = ",".join([*result.names, "weight", "log_l"])
+    table = np.column_stack([result.array, result.weights, result.log_l])
+    np.savetxt(path, table, fmt="%.10g", delimiter=",", header=header, comments="")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -118,19 +105,12 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write_files(
-    out: Path,
-    likelihood: LogLikelihood,
-    samples: Mapping[str, FloatArray],
-    weights: FloatArray,
-    log_l: FloatArray,
-) -> None:
+def write_files(out: Path, likelihood: LogLikelihood, result: Posterior) -> None:
     """Write the posterior table and the two figures to the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
-    write_posterior(out / "k2_24_posterior.csv", samples, weights, log_l)
-    plot_corner(samples, weights, out / "k2_24_corner.png")
-    rows = np.random.default_rng(0).choice(len(weights), size=N_CURVES, p=weights)
-    draws = {name: values[rows] for name, values in samples.items()}
+    write_posterior(out / "k2_24_posterior.csv", result)
+    plot_corner(result.samples, result.weights, out / "k2_24_corner.png")
+    draws = result.resample(N_CURVES).samples
     plot_velocities(likelihood.data, draws, likelihood.mid_time, out / "k2_24_velocities.png")
     print(f"\nPosterior and figures are in {out}/")
 
@@ -146,19 +126,18 @@ def main() -> int:
     records: list[ProgressRecord] = []
     success = sampler.run(n_eff=arguments.n_eff, verbose=True, callback=records.append)
 
-    samples, log_w, log_l = sampler.posterior(return_as_dict=True)
-    weights = np.exp(log_w - np.max(log_w))
-    weights /= weights.sum()
-    print_parameters(samples, weights)
-    print_planets(samples, weights)
-    print(f"\nlog Z = {sampler.log_z:.3f} +- {sampler.log_z_err:.3f} (expected {EXPECTED_LOG_Z})")
-    print(f"{sampler.n_like:,} likelihood calls, effective sample size {sampler.n_eff:,.0f}")
+    result = sampler.result
+    draws = result.resample().samples
+    print_parameters(draws)
+    print_planets(draws)
+    print(f"\nlog Z = {result.log_z:.3f} +- {result.log_z_err:.3f} (expected {EXPECTED_LOG_Z})")
+    print(f"{result.n_like:,} likelihood calls, effective sample size {result.n_eff:,.0f}")
     last = records[-1]
     print(
         f"{last.elapsed_seconds:.1f} s, of which {last.own_seconds:.1f} s were the sampler's own "
         f"and {last.likelihood_seconds:.1f} s the likelihood's"
     )
-    write_files(arguments.out, likelihood, samples, weights, log_l)
+    write_files(arguments.out, likelihood, result)
     return 0 if success else 1
 
 

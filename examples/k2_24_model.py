@@ -275,7 +275,7 @@ class LogLikelihood:
         return float(0.5 * (self.data.time.min() + self.data.time.max()))
 
     def __call__(self, parameters: Mapping[str, ArrayLike]) -> FloatArray:
-        """Return ln L, shape (n,), for a mapping of 14 names to arrays of shape (n,)."""
+        """Return log L, shape (n,), for a mapping of 14 names to arrays of shape (n,)."""
         residual = self.data.velocity - velocity_model(self.data.time, parameters, self.mid_time)
         jitter = np.exp(np.asarray(parameters["ln_jitter"]))[..., None]
         variance = self.data.error**2 + jitter**2

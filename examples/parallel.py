@@ -27,7 +27,7 @@ def build_prior() -> Prior:
 
 
 def log_likelihood(x: NDArray[np.float64], sleep: float) -> float:
-    """Return ln L of a Gaussian of width 0.1 about the centre, after ``sleep`` seconds."""
+    """Return log L of a Gaussian of width 0.1 about the centre, after ``sleep`` seconds."""
     time.sleep(sleep)
     return float(np.sum(-((x - 0.5) ** 2) / (2.0 * 0.1**2)))
 

@@ -23,7 +23,7 @@ def build_prior() -> Prior:
 
 
 def log_likelihood(parameters: Mapping[str, float]) -> float:
-    """Return ln L of a normalised Gaussian about (1, 2, 0)."""
+    """Return log L of a normalised Gaussian about (1, 2, 0)."""
     offsets = np.array([parameters["a"] - 1.0, parameters["b"] - 2.0, parameters["c"]])
     return float(np.sum(norm.logpdf(offsets, scale=WIDTH)))
 
@@ -39,14 +39,9 @@ def main() -> None:
     sampler = Sampler(prior, log_likelihood, seed=1)
     sampler.run(verbose=True)
 
-    points, log_w, _ = sampler.posterior()
-    weights = np.exp(log_w - np.max(log_w))
-    mean = np.average(points, weights=weights, axis=0)
-    deviation = np.sqrt(np.average((points - mean) ** 2, weights=weights, axis=0))
-    for name, centre, width in zip(prior.keys, mean, deviation, strict=True):
-        print(f"{name} = {centre:+.3f} +- {width:.3f}")
-    print(f"log Z = {sampler.log_z:.3f} +- {sampler.log_z_err:.3f} (exact {exact_log_z():.3f})")
-    print(f"{sampler.n_like:,} likelihood calls, effective sample size {sampler.n_eff:,.0f}")
+    result = sampler.result
+    print(result.summary())
+    print(f"log Z = {result.log_z:.3f} +- {result.log_z_err:.3f} (exact {exact_log_z():.3f})")
 
 
 if __name__ == "__main__":
