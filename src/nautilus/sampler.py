@@ -108,8 +108,9 @@ class Sampler(Readout):
     on_nan
         What to do if it returns NaN: "raise", or count the point as "-inf".
     threads_per_worker
-        Numerical threads of one call; None leaves the settings of workers as they are, while
-        calls in this process have one.
+        Numerical threads of one call; None leaves the settings of worker processes as they are.
+        Threads of this process share one numerical thread whatever it says, and serial calls have
+        one for None.
 
     Raises
     ------

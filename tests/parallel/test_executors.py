@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from nautilus import Prior, Sampler
 from nautilus.errors import BackendError, LikelihoodError, WorkerLostError
 from nautilus.evaluate import chunks
 from nautilus.evaluate.backends import as_executor
@@ -485,23 +486,34 @@ class TestForeignPools:
             collect(evaluator, LINE)
 
 
-def test_threads_are_limited_in_workers_and_restored_here():
-    def n_threads():
-        return [library["num_threads"] for library in threadpool_info()]
+def n_threads():
+    return [library["num_threads"] for library in threadpool_info()]
 
+
+@pytest.mark.parametrize(("pool", "n"), [(None, 1), (None, 2), (2, 1), (2, 2)])
+def test_numerical_threads_are_limited_in_workers_and_restored_here(pool, n):
     likelihood = Likelihood(lambda _: (0.0, max(n_threads())), NamedPrior())
     with (
         threadpool_limits(3),
-        ThreadPoolExecutor(2) as threads,
-        Evaluator(likelihood, 2) as processes,
-        Evaluator(likelihood, 2, threads_per_worker=2) as wide,
+        Evaluator(likelihood, pool, threads_per_worker=n) as evaluator,
     ):
         before = n_threads()
         assert max(before) == 3
-        for evaluator in (Evaluator(likelihood), Evaluator(likelihood, threads), processes):
-            assert collect(evaluator, LINE)[1].max() == 1
-        assert collect(wide, LINE)[1].max() == 2
+        assert collect(evaluator, LINE)[1].max() == n
         assert n_threads() == before
+
+
+def test_threads_of_this_process_share_one_numerical_thread():
+    def log_l(parameters):
+        return -(parameters["x"] ** 2), max(n_threads())
+
+    prior = Prior()
+    prior.add_parameter("x")
+    with threadpool_limits(3), ThreadPoolExecutor(2) as pool:
+        sampler = Sampler(prior, log_l, pool=pool, n_live=50, threads_per_worker=2, seed=1)
+        sampler.run(n_like_max=100)
+        assert max(n_threads()) == 3
+    assert sampler.result.blobs.max() == 1
 
 
 def test_a_slow_likelihood_keeps_few_chunks_under_way(monkeypatch):

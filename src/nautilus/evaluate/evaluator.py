@@ -223,11 +223,7 @@ class Evaluator:
         def describe(chunk: Chunk) -> str:
             return _describe(points[chunk.start : chunk.stop])
 
-        # Threads of a pool cannot set a limit while this thread holds another one.
-        with (
-            worker.limited_threads(self._n_threads),
-            Flight[Chunk](self._handle, describe) as flight,
-        ):
+        with Flight[Chunk](self._handle, describe) as flight:
             flight.fill(take, self._rule.n_ahead)
             while not flight.is_empty:
                 results = self._landed(flight.collect(), cutter)
