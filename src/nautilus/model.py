@@ -66,8 +66,8 @@ def make_likelihood(  # noqa: PLR0913 - one argument per public keyword
         args=several("likelihood_args", args),
         kwargs=named("likelihood_kwargs", kwargs),
         blobs_dtype=blobs_dtype,
-        n_vectorized=N_BATCH if n_batch is None else whole("n_batch", n_batch, 1),
-        pad=flag("pad_batch", pad_batch),
+        n_batch=N_BATCH if n_batch is None else whole("n_batch", n_batch, 1),
+        pad_batch=flag("pad_batch", pad_batch),
         on_error=on_error,
         on_nan=on_nan,
     )

@@ -182,7 +182,7 @@ class Sampler(Readout):
             periodic=periodic_axes(periodic, prior_map.periodic, prior_map.n_dim),
             n_networks=n_networks, neural_network_kwargs=neural_network_kwargs,
             n_like_new_bound=n_like_new_bound, seed=seed,
-            n_batch=described.n_vectorized if described.vectorized else 1,
+            n_batch=described.n_batch if described.vectorized else 1,
         )  # fmt: skip
         super().__init__(
             prior_map, new_session(config, prior_map, described, pool, threads_per_worker)

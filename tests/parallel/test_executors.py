@@ -139,7 +139,7 @@ class ExecutorContract:
         def log_l(parameters):
             return -((parameters["a"] - offset) ** 2) + parameters["b"].max()  # depends on the call
 
-        likelihood = Likelihood(log_l, NamedPrior(), vectorized=True, n_vectorized=50)
+        likelihood = Likelihood(log_l, NamedPrior(), vectorized=True, n_batch=50)
         found, _ = collect(Evaluator(likelihood, pool), points)
         expected, _ = collect(Evaluator(likelihood, None), points)
         np.testing.assert_array_equal(found, expected)

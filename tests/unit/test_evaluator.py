@@ -95,7 +95,7 @@ def test_vectorised_calls_have_a_fixed_shape():
         shapes.append(x.shape)
         return x[:, 0]
 
-    evaluator = Evaluator(Likelihood(log_l, ArrayPrior(), vectorized=True, n_vectorized=8))
+    evaluator = Evaluator(Likelihood(log_l, ArrayPrior(), vectorized=True, n_batch=8))
     evaluator.self_test(POINTS[:3])
     list(evaluator.evaluate(POINTS))
     assert shapes == [(3, 2), (8, 2), (8, 2), (8, 2), (6, 2)]
@@ -108,7 +108,7 @@ def test_padded_calls_have_one_shape_and_the_same_answers():
         shapes.append(x.shape)
         return x[:, 0], x
 
-    likelihood = Likelihood(log_l, ArrayPrior(), vectorized=True, n_vectorized=8, pad=True)
+    likelihood = Likelihood(log_l, ArrayPrior(), vectorized=True, n_batch=8, pad_batch=True)
     found, blobs = evaluate(likelihood)
     np.testing.assert_array_equal(found, POINTS[:, 0])
     np.testing.assert_array_equal(blobs, POINTS)
@@ -149,8 +149,8 @@ def test_prior_and_pass_dict_must_agree(prior, pass_dict, message):
         ({"function": 3}, "likelihood is 3"),
         ({"on_error": "ignore"}, "on_error is 'ignore'; expected one of raise, -inf, retry"),
         ({"on_nan": "retry"}, "on_nan is 'retry'; expected one of raise, -inf"),
-        ({"n_vectorized": 0}, "n_vectorized is 0; expected a whole number of at least 1"),
-        ({"n_vectorized": 2.5}, r"n_vectorized is 2\.5"),
+        ({"n_batch": 0}, "n_batch is 0; expected a whole number of at least 1"),
+        ({"n_batch": 2.5}, r"n_batch is 2\.5"),
         ({"n_retries": -1}, "n_retries is -1; expected a whole number of at least 0"),
         ({"blobs_dtype": "nonsense"}, "blobs_dtype is 'nonsense', which NumPy cannot read"),
         ({"blobs_dtype": [("a", object)]}, "holds the type object"),
@@ -252,7 +252,7 @@ def test_types_are_joined_over_all_points(early, late, vectorized):
 
     points = np.column_stack([np.linspace(0, 0.95, 20), np.zeros(20)])
     likelihood = Likelihood(
-        vectorised if vectorized else scalar, ArrayPrior(), vectorized=vectorized, n_vectorized=5
+        vectorised if vectorized else scalar, ArrayPrior(), vectorized=vectorized, n_batch=5
     )
     _, blobs = evaluate(likelihood, points)
     assert blobs[:19].tolist() == [early] * 19
@@ -418,9 +418,7 @@ def test_points_that_raise_can_count_as_minus_infinity(vectorized):
             raise ValueError("too large")
         return x[..., 0], x[..., 1], np.ones(x.shape[:-1], int)
 
-    likelihood = Likelihood(
-        log_l, ArrayPrior(), vectorized=vectorized, n_vectorized=7, on_error="-inf"
-    )
+    likelihood = Likelihood(log_l, ArrayPrior(), vectorized=vectorized, n_batch=7, on_error="-inf")
     found, blobs = evaluate(likelihood)
     is_good = POINTS[:, 0] <= 0.5
     np.testing.assert_array_equal(found, np.where(is_good, POINTS[:, 0], -np.inf))
@@ -498,7 +496,7 @@ def test_whole_vectorised_calls_are_delivered_before_an_error():
         lambda x: np.where(x[:, 0] == POINTS[11, 0], np.nan, x[:, 0]),
         ArrayPrior(),
         vectorized=True,
-        n_vectorized=10,
+        n_batch=10,
     )
     found = []
     results = Evaluator(likelihood).evaluate(POINTS)

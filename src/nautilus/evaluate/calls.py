@@ -81,7 +81,7 @@ def evaluate_chunk(
     likelihood
         What to call and how.
     points
-        Unit-cube points, shape (n, d), n at least 1; at most `n_vectorized` for a vectorised one.
+        Unit-cube points, shape (n, d), n at least 1; at most `n_batch` for a vectorised one.
     layout
         Layout of the blobs, or None to take it from these points.
     is_test

@@ -103,7 +103,7 @@ class Evaluator:
         self._payload: bytes | None = None
         self._layout: BlobLayout | None = None
         self._counts = Counts()
-        n_fixed = likelihood.n_vectorized if likelihood.vectorized else None
+        n_fixed = likelihood.n_batch if likelihood.vectorized else None
         self._rule = ChunkRule(n_fixed, self._handle.size)
         self._key = uuid.uuid4().hex
         worker.hold(self._key, likelihood)
@@ -131,7 +131,7 @@ class Evaluator:
         ----------
         points
             A few points of the unit cube, shape (n, d); at least two show whether a vectorised
-            likelihood returns one number per point. It gets no more than `n_vectorized` of them.
+            likelihood returns one number per point. It gets no more than `n_batch` of them.
 
         Returns
         -------
@@ -152,7 +152,7 @@ class Evaluator:
         if len(chosen) == 0:
             raise SettingsError("The test of the likelihood got no points; give at least one.")
         if self._likelihood.vectorized:
-            chosen = chosen[: self._likelihood.n_vectorized]
+            chosen = chosen[: self._likelihood.n_batch]
         rule = ChunkRule(len(chosen), 1)
         with closing(self._results(chosen, rule, "The test before the run: ")) as results:
             _, result = next(results)

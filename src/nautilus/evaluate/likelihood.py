@@ -51,9 +51,9 @@ class Likelihood:
         Further arguments of the function.
     blobs_dtype
         Data type of the blobs as NumPy understands it, or None to take it from the first calls.
-    n_vectorized
+    n_batch
         Points in one vectorised call; the last call of a set may be shorter.
-    pad
+    pad_batch
         Whether a shorter call is filled up with copies of its last point, so that every call of a
         compiled likelihood has the same shape. The answers for copies are dropped.
     on_error
@@ -77,8 +77,8 @@ class Likelihood:
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     blobs_dtype: Any = None
-    n_vectorized: int = 256
-    pad: bool = False
+    n_batch: int = 256
+    pad_batch: bool = False
     on_error: ErrorPolicy = "raise"
     n_retries: int = 2
     on_nan: NanPolicy = "raise"
@@ -90,7 +90,7 @@ class Likelihood:
             )
         _check_choice("on_error", self.on_error, get_args(ErrorPolicy))
         _check_choice("on_nan", self.on_nan, get_args(NanPolicy))
-        _check_count("n_vectorized", self.n_vectorized, 1)
+        _check_count("n_batch", self.n_batch, 1)
         _check_count("n_retries", self.n_retries, 0)
         object.__setattr__(self, "args", tuple(self.args))
         object.__setattr__(self, "kwargs", dict(self.kwargs))

@@ -45,9 +45,9 @@ def row_of(physical: Physical, position: int) -> Any:
 
 def padded(likelihood: Likelihood, points: FloatArray) -> FloatArray:
     """Fill a vectorised call up with copies of its last point, if the likelihood wants it."""
-    if not (likelihood.vectorized and likelihood.pad):
+    if not (likelihood.vectorized and likelihood.pad_batch):
         return points
-    n_pad = likelihood.n_vectorized - len(points)
+    n_pad = likelihood.n_batch - len(points)
     return np.concatenate([points, np.repeat(points[-1:], n_pad, axis=0)])
 
 
