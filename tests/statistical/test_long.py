@@ -20,6 +20,6 @@ def test_full_suite_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.long
 def test_the_suite_finds_a_biased_estimator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert main(["--control", "--problems", "shells-4"]) == 1
+    assert main(["--control", "--problems", "shells-6"]) == 1
     failed = CONTROL.read_text(encoding="utf-8").split("## Failed checks")[1]
     assert "bias (kept)" in failed

@@ -209,7 +209,7 @@ DRAWS: dict[str, Draw] = {
     "correlated-funnel-3": funnel(3, 0.05, 10.0, 0.05, 0.95),
     "steep-funnel-3": funnel(3, 0.1, 20.0, 0.01, 0.0),
     "shells-2": shell_pair(2),
-    "shells-4": shell_pair(4),
+    "shells-6": shell_pair(6),
     "eggbox": uniform(2),
     "spike-and-slab-3": round_pair(3, [0.5, 0.5], [0.5, 0.6], [0.1, 0.01]),
     "spike-on-slab-4": round_pair(4, [0.5, 0.5], [0.5, 0.5], [0.1, 0.01]),

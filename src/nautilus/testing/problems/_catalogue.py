@@ -36,7 +36,7 @@ def catalogue() -> dict[str, Callable[[], Problem]]:
         "correlated-funnel-3": partial(correlated_funnel, 3),
         "steep-funnel-3": partial(steep_funnel, 3),
         "shells-2": partial(shells, 2),
-        "shells-4": partial(shells, 4),
+        "shells-6": partial(shells, 6),
         "eggbox": eggbox,
         "spike-and-slab-3": partial(spike_and_slab, 3),
         "spike-on-slab-4": partial(spike_and_slab, 4, offset=0.0),
