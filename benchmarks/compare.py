@@ -26,16 +26,11 @@ from typing import Any
 from catalogue import NAMES, ROOT, SOURCES
 from render import render
 
+from nautilus.evaluate.backends import THREAD_VARIABLES
+
 HERE = Path(__file__).resolve().parent
 PUBLIC_REQUIREMENT = "nautilus-sampler==1.0.6"
 PUBLIC_ENVIRONMENT = ROOT / ".benchmark" / "public"
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
 
 
 def public_python() -> Path:

@@ -16,6 +16,7 @@ from nautilus.errors import (
     SettingsError,
     UntrustedResultWarning,
 )
+from nautilus.evaluate.answers import error_of, prior_failure
 from nautilus.posterior import Posterior, edge_mass, equal_weight
 from nautilus.prior import REAL_KINDS, DictionaryMap, Prior, PriorMap
 from nautilus.run.estimate import Estimate, phase_rows
@@ -198,10 +199,7 @@ def check_prior(prior: PriorMap, points: FloatArray) -> None:
         except PriorError:
             raise
         except Exception as error:
-            raise PriorError(
-                f"The prior could not turn {len(some)} points of the unit cube into parameters:"
-                f" {type(error).__name__}: {error}."
-            ) from error
+            raise error_of(prior_failure(some, error), "") from error
 
 
 def as_tuple(

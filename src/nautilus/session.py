@@ -155,9 +155,9 @@ class Session:
         )
         n_least = max(self.config.n_stage, goal.n_shell)
         wanted = ForecastGoal(goal.n_eff, goal.f_unseen, goal.n_like_max, n_least)
-        reporter.update(with_forecast(record, tuple(self._history), wanted))
+        reporter.update(with_forecast(record, self._history, wanted))
         self._history.append(record)
-        if self.notes and not self._is_noted:
+        if not self._is_noted and self.notes:
             log_notes(self.notes)
             self._is_noted = True
 

@@ -261,19 +261,16 @@ def widened(layout: BlobLayout, columns: Columns) -> BlobLayout:
     """
     if layout.is_given:
         return layout
-    keys = layout.keys
     fields = tuple(
         replace(f, dtype=_joined(f.dtype, columns[k].dtype)) if k in columns else f
-        for f, k in zip(layout.fields, keys, strict=True)
+        for f, k in zip(layout.fields, layout.keys, strict=True)
     )
     return replace(layout, fields=fields)
 
 
 def _joined(known: np.dtype[Any], new: np.dtype[Any]) -> np.dtype[Any]:
     are_numbers = known.kind in NUMBER_KINDS and new.kind in NUMBER_KINDS
-    if are_numbers or (known.kind == new.kind and known.kind in BLOB_KINDS):
-        return np.promote_types(known, new)
-    return known
+    return np.promote_types(known, new) if are_numbers or known.kind == new.kind else known
 
 
 def pack_rows(
