@@ -73,7 +73,7 @@ wheel: $(DEVELOP)
 	$(PIP) wheel --quiet --no-deps --wheel-dir $(WHEEL) .
 	$(PYTHON) -m venv $(WHEEL)/venv
 	$(WHEEL_RUN) -m pip install --quiet --upgrade "pip>=25.1"
-	$(WHEEL_RUN) -m pip install --quiet $(WHEEL)/*.whl --group test
+	$(WHEEL_RUN) -m pip install --quiet $(WHEEL)/*.whl --group unit
 	$(WHEEL_RUN) -P -c 'import nautilus; assert "site-packages" in nautilus.__file__'
 	$(WHEEL_RUN) -P -m pytest -q -p no:cacheprovider -m "not long" tests/unit
 
