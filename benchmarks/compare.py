@@ -26,7 +26,7 @@ from typing import Any
 from catalogue import NAMES, ROOT, SOURCES
 from render import render
 
-from nautilus.evaluate.backends import THREAD_VARIABLES
+from nautilus.evaluate.threads import THREAD_VARIABLES
 
 HERE = Path(__file__).resolve().parent
 PUBLIC_REQUIREMENT = "nautilus-sampler==1.0.6"

@@ -535,7 +535,7 @@ def test_chunks_cover_all_points_once_and_return_on_request():
     assert first == Chunk(0, 4)
     cutter.put_back(first)
     rest = [cutter.next(rule) for _ in range(4)]
-    assert rest == [Chunk(0, 4, with_payload=True), Chunk(4, 8), Chunk(8, 10), None]
+    assert rest == [Chunk(0, 4), Chunk(4, 8), Chunk(8, 10), None]
 
 
 def test_unknown_calls_are_sent_singly():

@@ -41,7 +41,7 @@ class Failure:
         The user's exception, kept only inside the process in which it was raised.
     """
 
-    origin: Literal["likelihood", "prior", "payload"]
+    origin: Literal["likelihood", "prior", "backend"]
     message: str
     position: int | None = None
     parameters: object = None
@@ -91,10 +91,11 @@ def _kind(value: object) -> str:
     return "None" if value is None else f"an object of type {type(value).__name__}"
 
 
-def _place(parameters: object, point: FloatArray) -> str:
+def place_of(parameters: object, point: FloatArray) -> str:
+    """Say where in words: the parameters, and the point or points in the unit cube."""
     if point.ndim == 2:
         first = row_of(parameters, 0)  # type: ignore[arg-type]
-        return f"in a call with {len(point)} points, the first of them {_place(first, point[0])}"
+        return f"in a call with {len(point)} points, the first of them {place_of(first, point[0])}"
     if isinstance(parameters, Mapping):
         text = ", ".join(f"{name} = {value}" for name, value in parameters.items())
     else:
@@ -111,7 +112,7 @@ def raised(
     trace = error.__traceback__.tb_next if error.__traceback__ else None
     return Failure(
         "likelihood",
-        f"The likelihood raised {lines[-1].strip()} {_place(parameters, point)}. Correct the "
+        f"The likelihood raised {lines[-1].strip()} {place_of(parameters, point)}. Correct the "
         "function, or choose on_error='-inf' or 'retry'.",
         position,
         parameters,
@@ -123,7 +124,7 @@ def raised(
 
 def refused(message: str, parameters: object, point: FloatArray, position: int | None) -> Failure:
     """Describe an answer that is not a log-likelihood with blobs."""
-    text = f"The likelihood {message}, {_place(parameters, point)}."
+    text = f"The likelihood {message}, {place_of(parameters, point)}."
     return Failure("likelihood", text, position, parameters, point)
 
 
@@ -131,7 +132,7 @@ def bad_value(value: float, parameters: object, point: FloatArray, position: int
     """Describe NaN, +inf, or a value beyond all bounds."""
     remedy = "or choose on_nan='-inf'" if np.isnan(value) else "and keep the others finite"
     message = (
-        f"The likelihood returned {value} {_place(parameters, point)}. Expected its natural "
+        f"The likelihood returned {value} {place_of(parameters, point)}. Expected its natural "
         f"logarithm, a number of at most {LOG_L_MAX:g}, or -inf; return -inf where the likelihood "
         f"is zero, {remedy}."
     )

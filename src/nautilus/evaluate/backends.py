@@ -3,27 +3,34 @@
 import operator
 import os
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
+from enum import Enum
 from typing import Any
 
 import loky
 
 from nautilus.errors import BackendError
-from nautilus.evaluate import worker
+from nautilus.evaluate import foreign, mpi, worker
 from nautilus.evaluate.adapters import MapExecutor, PoolExecutor, SerialExecutor
+from nautilus.evaluate.threads import THREAD_VARIABLES
 
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
 ACCEPTED = (
-    "Accepted are None or 1 (serial), a number of processes, a concurrent.futures.Executor, a "
-    "multiprocessing.Pool or another object with a map method, or a pair of these: first for the "
-    "likelihood, second for the sampler."
+    "Accepted are None or 1 (serial), a number of processes, 'mpi' in a script that mpiexec or "
+    "srun started, a concurrent.futures.Executor, a Dask client, the module ray, a client or view "
+    "of ipyparallel, a multiprocessing.Pool or another object with a map method, or a pair of "
+    "these: first for the likelihood, second for the sampler."
 )
+
+POLL_SECONDS = 0.5
+"""How often a pool is asked whether its workers live."""
+
+
+class Recovery(Enum):
+    """What happens to a pool of which a worker died."""
+
+    REPLACED = "it is ours: another takes its place"
+    REPAIRED = "it starts workers, or goes on with those that are left, by itself"
+    NONE = "it is broken for good"
 
 
 class ExecutorHandle:
@@ -35,41 +42,49 @@ class ExecutorHandle:
         Returns the executor. For an owned pool, it is called when the pool is first used and again
         after it broke.
     size
-        Number of workers, at least 1.
-    owned
-        Whether the workers are ours: then a broken pool is replaced, and `close` ends it.
+        Number of workers, at least 1; a function if it may change.
+    recovery
+        What happens when a worker dies.
+    is_lost
+        Tells whether the exception of a call says that its worker died.
     check
         Raises `BackendError` if the pool is known to wait in vain.
     release
         Called by `close` with the executor.
+    poll_seconds
+        How long to wait for a call before `check` is called.
     """
 
     def __init__(
         self,
         make: Callable[[], Executor],
-        size: int,
+        size: int | Callable[[], int],
         *,
-        owned: bool = False,
+        recovery: Recovery = Recovery.NONE,
+        is_lost: Callable[[BaseException], bool] | None = None,
         check: Callable[[], None] | None = None,
         release: Callable[[Executor], None] | None = None,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._make = make
         self._size = size
-        self._owned = owned
+        self._is_lost = is_lost
         self._check = check
         self._release = release
         self._executor: Executor | None = None
         self._is_closed = False
+        self.recovery = recovery
+        self.poll_seconds = poll_seconds
 
     @property
     def size(self) -> int:
         """Number of workers."""
-        return self._size
+        return self._size() if callable(self._size) else self._size
 
     @property
     def owned(self) -> bool:
         """Whether the workers were started by this package."""
-        return self._owned
+        return self.recovery is Recovery.REPLACED
 
     @property
     def executor(self) -> Executor:
@@ -86,6 +101,12 @@ class ExecutorHandle:
             self._executor = self._make()
         return self._executor
 
+    def is_lost(self, error: BaseException) -> bool:
+        """Tell whether the exception of a call says that its worker died."""
+        return isinstance(error, BrokenExecutor) or (
+            self._is_lost is not None and self._is_lost(error)
+        )
+
     def check(self) -> None:
         """Raise `BackendError` if the pool is known to wait in vain."""
         if self._check is not None:
@@ -99,7 +120,7 @@ class ExecutorHandle:
         executor
             Only if this is still the executor in use; somebody else may have replaced it already.
         """
-        if self._owned and self._executor is not None and executor in (None, self._executor):
+        if self.owned and self._executor is not None and executor in (None, self._executor):
             old, self._executor = self._executor, None
             if self._release is not None:
                 self._release(old)
@@ -118,7 +139,7 @@ def as_executor(pool: object, threads_per_worker: int | None = 1) -> ExecutorHan
     Parameters
     ----------
     pool
-        None or 1, a number of processes, an executor, a pool with `map`, or a handle.
+        A handle, or anything that `ACCEPTED` names but a pair.
     threads_per_worker
         Numerical threads that processes started here may use, or None to leave that open.
 
@@ -130,21 +151,18 @@ def as_executor(pool: object, threads_per_worker: int | None = 1) -> ExecutorHan
     Raises
     ------
     BackendError
-        If `pool` is nothing of this kind.
+        If `pool` is nothing of this kind, or cannot be used as things are.
     """
     if isinstance(pool, ExecutorHandle):
         return pool
-    if isinstance(pool, Executor):
-        return ExecutorHandle(lambda: pool, _size_of(pool))
     if pool is None:
         return ExecutorHandle(SerialExecutor, 1)
-    if all(hasattr(pool, name) for name in ("apply_async", "_pool", "_maxtasksperchild")):
-        dressed = PoolExecutor(pool)
-        return ExecutorHandle(lambda: dressed, _size_of(pool), check=dressed.check)
-    if callable(getattr(pool, "map", None)):
-        return ExecutorHandle(
-            lambda: MapExecutor(pool), _size_of(pool), release=lambda executor: executor.shutdown()
-        )
+    if isinstance(pool, str):
+        return _of_name(pool)
+    for recognise in (_of_cluster, _of_executor, _of_mapper):
+        handle = recognise(pool)
+        if handle is not None:
+            return handle
     return _of_number(pool, threads_per_worker)
 
 
@@ -174,13 +192,61 @@ def as_pools(
     return first, second
 
 
+def _of_name(pool: str) -> ExecutorHandle:
+    if pool != mpi.NAME:
+        raise _unknown(pool)
+    executor, size = mpi.world()
+    return ExecutorHandle(lambda: executor, size)
+
+
+def _of_cluster(pool: Any) -> ExecutorHandle | None:
+    """Return a handle for the workers of another package, None if it is no such pool."""
+    executor: foreign.DaskExecutor | foreign.RayExecutor | foreign.IpyparallelExecutor
+    check = None
+    if foreign.is_dask(pool):
+        executor, is_lost = foreign.DaskExecutor(pool), foreign.is_lost_by_dask
+        check = executor.check
+    elif foreign.is_ray(pool):
+        executor, is_lost = foreign.RayExecutor(pool), foreign.is_lost_by_ray
+    elif foreign.is_ipyparallel(pool):
+        executor, is_lost = foreign.IpyparallelExecutor(pool), foreign.is_lost_by_ipyparallel
+    else:
+        return None
+    return ExecutorHandle(
+        lambda: executor,
+        executor.size,
+        recovery=Recovery.REPAIRED,
+        is_lost=is_lost,
+        check=check,
+    )
+
+
+def _of_executor(pool: object) -> ExecutorHandle | None:
+    if not isinstance(pool, Executor):
+        return None
+    return ExecutorHandle(lambda: pool, foreign.size_of(pool))
+
+
+def _of_mapper(pool: Any) -> ExecutorHandle | None:
+    if all(hasattr(pool, name) for name in ("apply_async", "_pool", "_maxtasksperchild")):
+        dressed = PoolExecutor(pool)
+        return ExecutorHandle(lambda: dressed, foreign.size_of(pool), check=dressed.check)
+    if not callable(getattr(pool, "map", None)):
+        return None
+    return ExecutorHandle(
+        lambda: MapExecutor(pool),
+        foreign.size_of(pool),
+        release=lambda executor: executor.shutdown(),
+    )
+
+
 def _of_number(pool: Any, threads_per_worker: int | None) -> ExecutorHandle:
     try:
         n_workers = 0 if isinstance(pool, bool) else operator.index(pool)
     except TypeError:
         n_workers = 0
     if n_workers < 1:
-        raise BackendError(f"pool is {pool!r}, of type {type(pool).__name__}. {ACCEPTED}")
+        raise _unknown(pool)
     if n_workers == 1:
         return ExecutorHandle(SerialExecutor, 1)
     n_threads = str(threads_per_worker)
@@ -192,16 +258,12 @@ def _of_number(pool: Any, threads_per_worker: int | None) -> ExecutorHandle:
         )
         return executor
 
-    return ExecutorHandle(make, n_workers, owned=True, release=_kill)
+    return ExecutorHandle(make, n_workers, recovery=Recovery.REPLACED, release=_kill)
+
+
+def _unknown(pool: object) -> BackendError:
+    return BackendError(f"pool is {pool!r}, of type {type(pool).__name__}. {ACCEPTED}")
 
 
 def _kill(executor: Any) -> None:
     executor.shutdown(wait=True, kill_workers=True)
-
-
-def _size_of(pool: Any) -> int:
-    for name in ("_max_workers", "num_workers", "_processes", "size"):
-        size = getattr(pool, name, None)
-        if isinstance(size, int) and size > 0:
-            return size
-    return os.cpu_count() or 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nautilus._signals import Termination
 from nautilus._types import BlobArray, BoolArray, FloatArray, IntArray
 from nautilus.evaluate.answers import (
     LOG_L_MAX,
@@ -30,7 +31,9 @@ from nautilus.evaluate.blobs import (
     pack_rows,
     split_return,
 )
+from nautilus.evaluate.delivery import Worker
 from nautilus.evaluate.likelihood import Likelihood, Physical
+from nautilus.evaluate.limit import Ending, Expired, TimeLimit
 from nautilus.evaluate.parameters import length_of, padded, physical_of, row_of, rows_of
 
 
@@ -39,7 +42,7 @@ class ChunkResult:
     """What is known about a chunk: rows `index` are finished, the first that failed is `failure`.
 
     `seconds` is the time spent in the likelihood, `n_calls` the number of points that it was asked
-    for, `n_errors` how often it raised.
+    for, `n_errors` how often it raised, `worker` the process that did it.
     """
 
     index: IntArray
@@ -51,6 +54,15 @@ class ChunkResult:
     n_errors: int = 0
     n_nan: int = 0
     failure: Failure | None = None
+    worker: Worker | None = None
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """How calls are made: as the `test` before the run, and how a hanging one may be ended."""
+
+    is_test: bool
+    ending: Ending
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,11 @@ def failed_chunk(failure: Failure) -> ChunkResult:
 
 
 def evaluate_chunk(
-    likelihood: Likelihood, points: FloatArray, layout: BlobLayout | None, is_test: bool = False
+    likelihood: Likelihood,
+    points: FloatArray,
+    layout: BlobLayout | None,
+    is_test: bool = False,
+    ending: Ending = Ending.NEVER,
 ) -> ChunkResult:
     """Evaluate the likelihood at points of the unit cube.
 
@@ -87,6 +103,8 @@ def evaluate_chunk(
     is_test
         Whether to check that the likelihood leaves its parameters unchanged, and does not raise
         at every point whatever `on_error` says.
+    ending
+        How this process may be ended if a call goes on after `call_timeout`.
 
     Returns
     -------
@@ -99,7 +117,7 @@ def evaluate_chunk(
         return failed_chunk(prior_failure(points, error))
     answer = _call_block if likelihood.vectorized else _call_each
     start = time.perf_counter()
-    answers = answer(likelihood, points, physical, layout, is_test)
+    answers = answer(likelihood, points, physical, layout, _Manner(is_test, ending))
     seconds = time.perf_counter() - start
     return _judge(likelihood, points, answers, seconds)
 
@@ -109,7 +127,7 @@ def _call_each(
     points: FloatArray,
     physical: Physical,
     layout: BlobLayout | None,
-    is_test: bool,
+    manner: _Manner,
 ) -> _Answers:
     log_l = np.full(len(points), -np.inf)
     known = np.zeros(len(points), dtype=np.bool_)
@@ -118,7 +136,7 @@ def _call_each(
     failure = None
     for i, parameters in enumerate(rows_of(physical)):
         try:
-            returned, n_raised, error = _attempt(likelihood, parameters, is_test)
+            returned, n_raised, error = _attempt(likelihood, parameters, manner)
             n_calls += n_raised + (error is None)
             n_errors += n_raised
             if error is None:
@@ -126,7 +144,9 @@ def _call_each(
                 log_l[i] = as_float(value)
                 known[i] = True
                 rows.append(blobs)
-            elif likelihood.on_error != "-inf" or (is_test and i == len(points) - 1 and not rows):
+            elif likelihood.on_error != "-inf" or (
+                manner.is_test and i == len(points) - 1 and not rows
+            ):
                 failure = raised(error, parameters, points[i], i)
                 break
         except RefusedError as refusal:
@@ -166,13 +186,13 @@ def _call_block(
     points: FloatArray,
     physical: Physical,
     layout: BlobLayout | None,
-    is_test: bool,
+    manner: _Manner,
 ) -> _Answers:
     n, n_called = len(points), length_of(physical)
     nothing = _Answers(np.empty(0), np.empty(0, np.bool_), None, layout)
     n_calls, n_errors = n, 0
     try:
-        returned, n_errors, error = _attempt(likelihood, physical, is_test)
+        returned, n_errors, error = _attempt(likelihood, physical, manner)
         n_calls = n * (n_errors + (error is None))
         if error is None:
             value, blobs = split_return(returned)
@@ -182,7 +202,7 @@ def _call_block(
             kept = None if packed is None else packed[:n]
             return _Answers(log_l[:n], np.ones(n, np.bool_), kept, known, n_calls, n_errors)
         if likelihood.on_error == "-inf":
-            return _one_by_one(likelihood, points, layout, is_test)
+            return _one_by_one(likelihood, points, layout, manner)
         failure = raised(error, physical, points, None)
     except RefusedError as refusal:
         failure = refused(str(refusal), physical, points, None)
@@ -192,7 +212,7 @@ def _call_block(
 
 
 def _one_by_one(
-    likelihood: Likelihood, points: FloatArray, layout: BlobLayout | None, is_test: bool
+    likelihood: Likelihood, points: FloatArray, layout: BlobLayout | None, manner: _Manner
 ) -> _Answers:
     """Find the points of a block at which a vectorised likelihood raises; they count as -inf."""
     strict = replace(likelihood, on_error="raise")
@@ -201,14 +221,14 @@ def _one_by_one(
     packed: list[BlobArray] = []
     n_calls, n_errors, n_done, failure = len(points), 1, len(points), None
     for i, row in enumerate(points[:, np.newaxis]):
-        part = _call_block(strict, row, physical_of(strict, padded(strict, row)), layout, is_test)
+        part = _call_block(strict, row, physical_of(strict, padded(strict, row)), layout, manner)
         layout = part.layout
         n_calls += part.n_calls
         n_errors += part.n_errors
         if part.failure is None:
             log_l[i], known[i] = part.log_l[0], True
             packed += [] if part.blobs is None else [part.blobs]
-        elif part.n_errors == 0 or (is_test and i == len(points) - 1 and not known.any()):
+        elif part.n_errors == 0 or (manner.is_test and i == len(points) - 1 and not known.any()):
             failure, n_done = replace(part.failure, position=i), i
             break
     blobs = np.concatenate(packed) if packed else None
@@ -251,7 +271,7 @@ def _judge(
 
 
 def _attempt(
-    likelihood: Likelihood, parameters: Any, is_test: bool
+    likelihood: Likelihood, parameters: Any, manner: _Manner
 ) -> tuple[Any, int, BaseException | None]:
     """Return the answer, how often the likelihood raised, and what, if it never answered."""
     n_allowed = 1 + (likelihood.n_retries if likelihood.on_error == "retry" else 0)
@@ -260,16 +280,39 @@ def _attempt(
         # The function may change what it is given; errors must still name the true parameters.
         given = _fresh(parameters)
         try:
-            returned = likelihood.function(given, *likelihood.args, **likelihood.kwargs)
+            with TimeLimit(likelihood.call_timeout, manner.ending):
+                returned = likelihood.function(given, *likelihood.args, **likelihood.kwargs)
+        except Termination:
+            raise
+        except Expired:
+            last = too_slow(likelihood.call_timeout)
+            continue
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code
             last = error
             continue
-        if is_test and not _is_same(given, parameters):
+        if manner.is_test and not _is_same(given, parameters):
             raise RefusedError(
                 "changed the parameters that it was given; copy them before writing to them"
             )
         return returned, n_raised, None
     return None, n_allowed, last
+
+
+def timed_out_chunk(
+    likelihood: Likelihood, point: FloatArray, layout: BlobLayout | None, seconds: float
+) -> ChunkResult:
+    """Return the result for one point, shape (1, d), whose call had to be ended with its worker."""
+    answers = _Answers(np.full(1, -np.inf), np.zeros(1, np.bool_), None, layout, 1, 1)
+    if likelihood.on_error != "-inf":
+        parameters = row_of(physical_of(likelihood, point), 0)
+        failure = raised(too_slow(likelihood.call_timeout), parameters, point[0], 0)
+        answers = replace(answers, log_l=np.empty(0), known=np.empty(0, np.bool_), failure=failure)
+    return _judge(likelihood, point, answers, seconds)
+
+
+def too_slow(seconds: float | None) -> TimeoutError:
+    """Return the error of a call that took longer than it may."""
+    return TimeoutError(f"the call took longer than call_timeout = {seconds} s")
 
 
 def _fresh(parameters: Any) -> Any:

@@ -11,11 +11,21 @@ N_MOST = 5000
 
 @dataclass(frozen=True)
 class Chunk:
-    """Points `start` to `stop` of the set; `with_payload` once a worker missed the likelihood."""
+    """Points `start` to `stop` of the set.
+
+    `with_payload` tells whether the likelihood travels with it, `is_suspect` whether workers died
+    over points among which it was.
+    """
 
     start: int
     stop: int
     with_payload: bool = False
+    is_suspect: bool = False
+
+    @property
+    def n_points(self) -> int:
+        """Number of points."""
+        return self.stop - self.start
 
 
 @dataclass(frozen=True)
@@ -85,5 +95,14 @@ class Cutter:
         return Chunk(start, self._start)
 
     def put_back(self, chunk: Chunk) -> None:
-        """Let a chunk travel again, with the likelihood."""
-        self._again.append(replace(chunk, with_payload=True))
+        """Let a chunk travel again."""
+        self._again.append(replace(chunk, with_payload=False))
+
+    def split(self, chunk: Chunk) -> None:
+        """Let the points of a chunk travel again, each by itself."""
+        self._again.extend(Chunk(i, i + 1, is_suspect=True) for i in range(chunk.start, chunk.stop))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all chunks are taken."""
+        return not self._again and self._start == self._n_points

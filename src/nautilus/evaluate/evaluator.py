@@ -2,10 +2,10 @@
 
 import uuid
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import cloudpickle  # type: ignore[import-untyped]
@@ -14,13 +14,15 @@ import numpy as np
 from nautilus._types import BlobArray, FloatArray, IntArray
 from nautilus.errors import BackendError, SettingsError
 from nautilus.evaluate import worker
-from nautilus.evaluate.answers import error_of
+from nautilus.evaluate.answers import error_of, place_of
 from nautilus.evaluate.backends import as_executor
 from nautilus.evaluate.blobs import BlobLayout
-from nautilus.evaluate.calls import ChunkResult
+from nautilus.evaluate.calls import ChunkResult, timed_out_chunk
 from nautilus.evaluate.chunks import Chunk, ChunkRule, Cutter
-from nautilus.evaluate.flight import Flight, Job
+from nautilus.evaluate.delivery import Delivery
+from nautilus.evaluate.flight import N_RETRIES, Flight, Job, Loss
 from nautilus.evaluate.likelihood import Likelihood
+from nautilus.evaluate.parameters import physical_of, row_of
 
 N_TEST = 4
 """Points of the first set on which a likelihood is tested if nobody did it before."""
@@ -76,6 +78,15 @@ class Counts:
         )
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Points to be evaluated; `test` is the rule for chunks of the self-test, `prefix` its name."""
+
+    points: FloatArray
+    test: ChunkRule | None = None
+    prefix: str = ""
+
+
 class Evaluator:
     """Evaluates a likelihood on an executor.
 
@@ -103,6 +114,7 @@ class Evaluator:
         self._payload: bytes | None = None
         self._layout: BlobLayout | None = None
         self._counts = Counts()
+        self._delivery = Delivery()
         n_fixed = likelihood.n_batch if likelihood.vectorized else None
         self._rule = ChunkRule(n_fixed, self._handle.size)
         self._key = uuid.uuid4().hex
@@ -153,16 +165,14 @@ class Evaluator:
             raise SettingsError("The test of the likelihood got no points; give at least one.")
         if self._likelihood.vectorized:
             chosen = chosen[: self._likelihood.n_batch]
-        rule = ChunkRule(len(chosen), 1)
-        with closing(self._results(chosen, rule, "The test before the run: ")) as results:
-            _, result = next(results)
-            for _ in results:  # whatever failed is raised here
-                pass
+        batch = _Batch(chosen, ChunkRule(len(chosen), 1), "The test before the run: ")
+        with closing(self._results(batch)) as results:
+            (_, result), *_ = [pair for some in results for pair in some]
         self._layout = result.layout
         return Evaluated(result.index, result.log_l, result.blobs)
 
     def evaluate(self, points: FloatArray) -> Generator[Evaluated, None, None]:
-        """Evaluate points of the unit cube.
+        """Evaluate points of the unit cube; the first calls are under way when this returns.
 
         Parameters
         ----------
@@ -186,10 +196,12 @@ class Evaluator:
             If workers of our own died three times over the same chunk.
         BackendError
             If a pool that was given broke, or the likelihood cannot be sent to it.
-        KeyboardInterrupt
-            On Ctrl-C; the evaluator can be used again.
+        KeyboardInterrupt, SystemExit
+            On Ctrl-C and the like; the evaluator can be used again.
         """
-        return self._evaluate(_parse_points(points))
+        evaluated = self._evaluate(_parse_points(points))
+        next(evaluated)
+        return evaluated
 
     def close(self) -> None:
         """End the workers if they are ours, and forget the likelihood."""
@@ -203,36 +215,77 @@ class Evaluator:
         self.close()
 
     def _evaluate(self, points: FloatArray) -> Generator[Evaluated, None, None]:
+        """Yield an empty chunk once calls are under way, then finished ones."""
         if self._layout is None and len(points):
             self.self_test(points[:N_TEST])
-        with closing(self._results(points, None, "")) as results:
-            for chunk, result in results:
+        with closing(self._results(_Batch(points))) as results:
+            next(results)
+            yield Evaluated(np.empty(0, np.int64), np.empty(0), None)
+            for chunk, result in (pair for some in results for pair in some):
                 if len(result.index):
                     yield Evaluated(chunk.start + result.index, result.log_l, result.blobs)
 
-    def _results(
-        self, points: FloatArray, test: ChunkRule | None, prefix: str
-    ) -> Generator[tuple[Chunk, ChunkResult], None, None]:
-        """Yield finished chunks; `test` is the rule for chunks of the self-test."""
-        cutter = Cutter(len(points))
+    def _results(self, batch: "_Batch") -> Generator[list[tuple[Chunk, ChunkResult]], None, None]:
+        """Yield an empty list once calls are under way, then lists of finished chunks."""
+        cutter = Cutter(len(batch.points))
+        self._delivery.reset()
 
         def take() -> Job[Chunk] | None:
-            chunk = cutter.next(test or self._rule)
-            return None if chunk is None else self._job(chunk, points, test is not None)
+            chunk = cutter.next(batch.test or self._rule)
+            return None if chunk is None else self._job(chunk, batch)
 
-        def describe(chunk: Chunk) -> str:
-            return _describe(points[chunk.start : chunk.stop])
+        rescued: list[tuple[Chunk, ChunkResult]] = []
 
-        with Flight[Chunk](self._handle, describe) as flight:
-            flight.fill(take, self._rule.n_ahead)
-            while not flight.is_empty:
-                results = self._landed(flight.collect(), cutter)
-                yield from results
+        def rescue(loss: Loss[Chunk]) -> bool:
+            return self._rescue(loss, batch, cutter, rescued)
+
+        with Flight[Chunk](self._handle, self._described(batch), rescue) as flight:
+            flight.fill(take, self._n_ahead)
+            yield []
+            while not flight.is_empty or not cutter.is_empty:
+                results = self._landed(flight.collect(), cutter) + rescued
+                rescued.clear()
+                yield results
                 failures = [result.failure for _, result in results if result.failure]
                 if failures:
-                    yield from self._landed(flight.drain(), cutter)
-                    raise error_of(failures[0], prefix)
-                flight.fill(take, self._rule.n_ahead)
+                    yield self._landed(flight.drain(), cutter)
+                    raise error_of(failures[0], batch.prefix)
+                flight.fill(take, self._n_ahead)
+
+    @property
+    def _n_ahead(self) -> int:
+        self._rule = replace(self._rule, n_workers=self._handle.size)
+        return self._rule.n_ahead
+
+    def _rescue(
+        self,
+        loss: Loss[Chunk],
+        batch: "_Batch",
+        cutter: Cutter,
+        rescued: list[tuple[Chunk, ChunkResult]],
+    ) -> bool:
+        """Look for the one point over which workers die; see to it if its call hung."""
+        chunk, limit = loss.job.key, self._likelihood.call_timeout
+        if chunk.n_points > 1 and not self._likelihood.vectorized:
+            cutter.split(chunk)
+            return True
+        if chunk.n_points > 1 or limit is None or loss.seconds < limit:
+            return False
+        points = batch.points[chunk.start : chunk.stop]
+        result = timed_out_chunk(self._likelihood, points, self._layout, loss.seconds)
+        self._counts = self._counts.plus(result)
+        rescued.append((chunk, result))
+        return True
+
+    def _described(self, batch: "_Batch") -> Callable[[Chunk], str]:
+        def describe(chunk: Chunk) -> str:
+            points = batch.points[chunk.start : chunk.stop]
+            with suppress(Exception):  # the prior's, while another error is described
+                first = row_of(physical_of(self._likelihood, points[:1]), 0)
+                return f"{len(points)} point(s), the first {place_of(first, points[0])}"
+            return f"{len(points)} point(s), the first {points[0]} in the unit cube"
+
+        return describe
 
     def _landed(
         self, finished: list[tuple[Chunk, Future[Any]]], cutter: Cutter
@@ -242,24 +295,30 @@ class Evaluator:
         for chunk, future in finished:
             answer = _answer(future)
             if isinstance(answer, worker.Missing):
+                self._delivery.ask(answer.worker)
                 cutter.put_back(chunk)
                 continue
+            if chunk.with_payload and answer.worker is not None:
+                self._delivery.arrive(answer.worker)
             self._counts = self._counts.plus(answer)
             self._rule = self._rule.measured(answer.seconds, answer.n_calls)
             results.append((chunk, answer))
         return results
 
-    def _job(self, chunk: Chunk, points: FloatArray, is_test: bool) -> Job[Chunk]:
+    def _job(self, chunk: Chunk, batch: "_Batch") -> Job[Chunk]:
+        if self._delivery.send():
+            chunk = replace(chunk, with_payload=True)
+        is_test = batch.test is not None
         task = worker.ChunkTask(
             key=self._key,
-            points=points[chunk.start : chunk.stop],
+            points=batch.points[chunk.start : chunk.stop],
             layout=None if is_test else self._layout,
             is_test=is_test,
             n_threads=self._n_threads,
             origin=worker.process_name(),
             payload=self._pickled() if chunk.with_payload else None,
         )
-        return Job(chunk, worker.run_chunk, (task,))
+        return Job(chunk, worker.run_chunk, (task,), N_RETRIES if chunk.is_suspect else 0)
 
     def _pickled(self) -> bytes:
         if self._payload is None:
@@ -278,12 +337,6 @@ def _parse_points(points: FloatArray) -> FloatArray:
     if array.ndim != 2:
         raise SettingsError(f"Points have shape {array.shape}; expected (n, d).")
     return array
-
-
-def _describe(points: FloatArray) -> str:
-    shown = np.array2string(points[:3], separator=", ").replace("\n", "")
-    more = ", the first of them" if len(points) > 3 else ""
-    return f"{len(points)} point(s) of the unit cube{more} {shown}"
 
 
 def _answer(future: Future[Any]) -> ChunkResult | worker.Missing:

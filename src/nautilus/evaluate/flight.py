@@ -1,5 +1,6 @@
 """Calls under way on an executor: kept few, cancelled when no longer wanted, retried when lost."""
 
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import (
@@ -14,15 +15,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 
 from nautilus.errors import BackendError, WorkerLostError
-from nautilus.evaluate.backends import ExecutorHandle
+from nautilus.evaluate.backends import ExecutorHandle, Recovery
 
 Key = TypeVar("Key")
 
 N_RETRIES = 2
 """How often a call is repeated after the worker that had it died."""
-POLL_SECONDS = 0.5
-"""How often a pool is asked whether its workers live."""
-
 
 GRACE_SECONDS = 5.0
 """How long calls under way may go on when no more are wanted."""
@@ -38,6 +36,35 @@ class Job(Generic[Key]):
     n_lost: int = 0
 
 
+@dataclass(frozen=True)
+class _Launch(Generic[Key]):
+    """A job under way: where, since when on the monotonic clock, and whether all alone."""
+
+    job: Job[Key]
+    executor: Executor
+    start: float
+    is_alone: bool
+
+
+@dataclass(frozen=True)
+class Loss(Generic[Key]):
+    """A job that was lost as often as it may.
+
+    Parameters
+    ----------
+    job
+        What was to be done.
+    seconds
+        How long it was under way the last time, alone.
+    message
+        Says what happened, for the user.
+    """
+
+    job: Job[Key]
+    seconds: float
+    message: str
+
+
 class Flight(Generic[Key]):
     """Calls under way.
 
@@ -50,12 +77,21 @@ class Flight(Generic[Key]):
         Where to run them.
     describe
         Says what a call is about, for the error message when its workers die.
+    rescue
+        Asked what to do about a job that was lost as often as it may: returns True if it has seen
+        to it. By default that is an error.
     """
 
-    def __init__(self, handle: ExecutorHandle, describe: Callable[[Key], str]) -> None:
+    def __init__(
+        self,
+        handle: ExecutorHandle,
+        describe: Callable[[Key], str],
+        rescue: Callable[[Loss[Key]], bool] = lambda _: False,
+    ) -> None:
         self._handle = handle
         self._describe = describe
-        self._running: dict[Future[Any], tuple[Job[Key], Executor]] = {}
+        self._rescue = rescue
+        self._running: dict[Future[Any], _Launch[Key]] = {}
         self._lost: deque[Job[Key]] = deque()
         self._error: BaseException | None = None
 
@@ -77,17 +113,19 @@ class Flight(Generic[Key]):
     def fill(self, take: Callable[[], Job[Key] | None], n_most: int) -> None:
         """Start calls until `n_most` are under way or `take` returns None.
 
-        A call that was lost twice runs alone, so that a third loss is its own fault.
+        A call that was lost twice runs alone, so that a third loss is its own fault; so does one
+        that `take` returns with as many losses.
         """
         while self._error is None and len(self._running) < n_most:
-            suspect = bool(self._lost) and self._lost[0].n_lost >= N_RETRIES
-            if suspect and self._running:
-                return
             job = self._lost.popleft() if self._lost else take()
             if job is None:
                 return
+            is_suspect = job.n_lost >= N_RETRIES
+            if is_suspect and self._running:
+                self._lost.appendleft(job)
+                return
             self._launch(job)
-            if suspect:
+            if is_suspect:
                 return
 
     def collect(self) -> list[tuple[Key, Future[Any]]]:
@@ -102,11 +140,11 @@ class Flight(Generic[Key]):
         Raises
         ------
         WorkerLostError
-            If workers of an owned pool died again and again over the same call.
+            If workers of a pool that replaces them died again and again over the same call.
         BackendError
-            If a pool that was given broke.
-        KeyboardInterrupt
-            After an interrupt. This and the errors above come after what was finished before.
+            If another pool broke.
+        KeyboardInterrupt, SystemExit
+            After an interrupt. These and the errors above come after what was finished before.
         """
         if self._error is None and self._running:
             self._wait()
@@ -140,17 +178,17 @@ class Flight(Generic[Key]):
             raise BackendError(
                 f"The pool takes no more work ({error}); give an open one."
             ) from error
-        self._running[future] = job, executor
+        self._running[future] = _Launch(job, executor, time.monotonic(), not self._running)
 
     def _wait(self) -> None:
         try:
-            while not wait(self._running, POLL_SECONDS, FIRST_COMPLETED).done:
+            while not wait(self._running, self._handle.poll_seconds, FIRST_COMPLETED).done:
                 self._handle.check()
-        except (KeyboardInterrupt, BackendError) as error:
+        except (KeyboardInterrupt, SystemExit, BackendError) as error:
             self._error = error
 
     def _land(self, future: Future[Any]) -> tuple[Key, Future[Any]] | None:
-        job, executor = self._running.pop(future)
+        launch = self._running.pop(future)
         try:
             error = future.exception()
         except CancelledError as cancelled:
@@ -159,25 +197,28 @@ class Flight(Generic[Key]):
             return None
         if isinstance(error, KeyboardInterrupt):
             self._error = error
-        elif not isinstance(error, BrokenExecutor):
-            return job.key, future
-        elif self._handle.owned:
-            self._handle.discard(executor)
-            self._repeat(replace(job, n_lost=job.n_lost + 1), error)
-        else:
+        elif error is None or not self._handle.is_lost(error):
+            return launch.job.key, future
+        elif self._handle.recovery is Recovery.NONE:
             self._error = _broken(error)
+        else:
+            self._handle.discard(launch.executor)
+            self._repeat(launch, error)
         return None
 
-    def _repeat(self, job: Job[Key], error: BaseException) -> None:
-        if job.n_lost <= N_RETRIES:
+    def _repeat(self, launch: _Launch[Key], error: BaseException) -> None:
+        job = replace(launch.job, n_lost=launch.job.n_lost + 1)
+        if job.n_lost <= N_RETRIES or not launch.is_alone:
             self._lost.append(job)
             return
-        self._error = WorkerLostError(
+        message = (
             f"Workers died {job.n_lost} times while they worked on {self._describe(job.key)}, the "
             f"last time with nothing else under way. The pool says: {error} Is there enough "
             "memory, and does the likelihood survive these points when it is called directly?"
         )
-        self._error.__cause__ = error
+        if not self._rescue(Loss(job, time.monotonic() - launch.start, message)):
+            self._error = WorkerLostError(message)
+            self._error.__cause__ = error
 
 
 def _broken(error: BaseException) -> BackendError:

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
 from nautilus._types import FloatArray
 from nautilus.errors import SettingsError
+from nautilus.evaluate.factory import BuiltLikelihood
 
 ErrorPolicy = Literal["raise", "-inf", "retry"]
 NanPolicy = Literal["raise", "-inf"]
 Physical = FloatArray | Mapping[str, FloatArray]
 """Parameters of n points: an array of shape (n, p), or one array of shape (n,) per name."""
+
+CALL_TIMEOUT_MIN, CALL_TIMEOUT_MAX = 1e-3, 1e8
+"""Bounds of `call_timeout` in seconds: what clocks resolve, and what timers take."""
 
 BLOB_KINDS = "biufcSU"
 """Kinds of NumPy types that blobs may have: numbers, truth values and text."""
@@ -63,6 +68,9 @@ class Likelihood:
         How many more times a call is made under "retry" before the error is raised.
     on_nan
         When the function returns NaN: "raise" an error or count the point as "-inf".
+    call_timeout
+        Seconds of wall time that one call may take, from 0.001 to 1e8; then it counts as a call
+        that raised `TimeoutError`. None for no limit.
 
     Raises
     ------
@@ -82,6 +90,7 @@ class Likelihood:
     on_error: ErrorPolicy = "raise"
     n_retries: int = 2
     on_nan: NanPolicy = "raise"
+    call_timeout: float | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.function):
@@ -92,9 +101,30 @@ class Likelihood:
         _check_choice("on_nan", self.on_nan, get_args(NanPolicy))
         _check_count("n_batch", self.n_batch, 1)
         _check_count("n_retries", self.n_retries, 0)
+        _check_timeout(self.call_timeout)
         object.__setattr__(self, "args", tuple(self.args))
         object.__setattr__(self, "kwargs", dict(self.kwargs))
         object.__setattr__(self, "blobs_dtype", _parse_dtype(self.blobs_dtype))
+
+    def prepare(self) -> None:
+        """Build the likelihood in this process if it is one that is built where it is called.
+
+        Raises
+        ------
+        BuildError
+            If that fails.
+        """
+        if isinstance(self.function, BuiltLikelihood):
+            self.function.build()
+
+
+def _check_timeout(value: object) -> None:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if value is not None and not (is_number and CALL_TIMEOUT_MIN <= value <= CALL_TIMEOUT_MAX):  # type: ignore[operator]
+        raise SettingsError(
+            f"call_timeout is {value!r}; give a number of seconds between {CALL_TIMEOUT_MIN:g} and "
+            f"{CALL_TIMEOUT_MAX:g}, or None for no limit."
+        )
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -15,22 +15,22 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-from threadpoolctl import ThreadpoolController
 
 from nautilus._types import FloatArray
 from nautilus.evaluate.answers import Failure
 from nautilus.evaluate.blobs import BlobLayout
 from nautilus.evaluate.calls import ChunkResult, evaluate_chunk, failed_chunk
+from nautilus.evaluate.delivery import Worker
+from nautilus.evaluate.factory import BuildError
 from nautilus.evaluate.likelihood import Likelihood
+from nautilus.evaluate.limit import Ending
+from nautilus.evaluate.threads import limited_threads
 
 N_KEPT = 8
 """Likelihoods that a worker keeps, so that a long-lived pool does not fill up with old ones."""
-
 
 FOLLOW_SECONDS = 1.0
 """How often a process of our own pools looks whether its owner is still there."""
@@ -63,7 +63,7 @@ class ChunkTask:
     layout: BlobLayout | None
     is_test: bool
     n_threads: int | None
-    origin: tuple[str, int]
+    origin: Worker
     payload: bytes | None = None
 
 
@@ -72,6 +72,7 @@ class Missing:
     """Answer of a worker that was never sent the likelihood."""
 
     key: str
+    worker: Worker
 
 
 @dataclass
@@ -79,26 +80,25 @@ class _State:
     held: dict[str, Likelihood] = field(default_factory=dict)
     received: OrderedDict[str, Likelihood] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    controller: Any = None
-    n_modules: int = -1
-    n_limiting: int = 0
-    limiter: Any = None
+    is_forked: bool = False
+    is_following: bool = False
 
 
 _state = _State()
 
 
 def _after_fork() -> None:
-    # Another thread may have held the lock, or limited its threads, when the process forked.
+    # Another thread may have held the lock when the process forked; threads are not inherited.
     _state.lock = threading.Lock()
-    _state.n_limiting = 0
+    _state.is_forked = True
+    _state.is_following = False
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def process_name() -> tuple[str, int]:
+def process_name() -> Worker:
     """Return host and process number."""
     return platform.node(), os.getpid()
 
@@ -115,17 +115,36 @@ def release(key: str) -> None:
 
 def run_chunk(task: ChunkTask) -> ChunkResult | Missing:
     """Evaluate one chunk, or say that the likelihood is missing here."""
+    _follow_parent()
+    here = process_name()
     try:
         likelihood = _find(task.key, task.payload)
     except Exception as error:  # noqa: BLE001 - unpickling runs the user's code
-        return failed_chunk(_payload_failure(error))
+        return replace(failed_chunk(_payload_failure(error)), worker=here)
     if likelihood is None:
-        return Missing(task.key)
+        return Missing(task.key, here)
     with limited_threads(task.n_threads):
-        result = evaluate_chunk(likelihood, task.points, task.layout, task.is_test)
-    if result.failure is None or task.origin == process_name():
-        return result
-    return replace(result, failure=replace(result.failure, exception=None))
+        try:
+            likelihood.prepare()
+        except BuildError as error:
+            return replace(failed_chunk(_build_failure(error)), worker=here)
+        result = evaluate_chunk(
+            likelihood, task.points, task.layout, task.is_test, ending(task.origin != here)
+        )
+    if result.failure is not None and task.origin != here:
+        result = replace(result, failure=replace(result.failure, exception=None))
+    return replace(result, worker=here)
+
+
+def ending(is_worker: bool) -> Ending:
+    """Say how this process may be ended if a call does not stop."""
+    if not is_worker:
+        return Ending.NEVER
+    is_main = threading.current_thread() is threading.main_thread()
+    # The watchdog of faulthandler does not survive a fork: setting it would wait for a thread
+    # that is not there. And there is only one, for one thread that makes calls.
+    is_safe = is_main and not _state.is_forked and sys.__stderr__ is not None
+    return Ending.BY_FAULTHANDLER if is_safe else Ending.BY_THREAD
 
 
 def _find(key: str, payload: bytes | None) -> Likelihood | None:
@@ -142,48 +161,22 @@ def _find(key: str, payload: bytes | None) -> Likelihood | None:
 def _payload_failure(error: Exception) -> Failure:
     last = traceback.format_exception_only(error)[-1].strip()
     return Failure(
-        "payload",
+        "backend",
         f"A worker could not unpickle the likelihood or the prior: {last}. Are the modules that "
         "they need installed where the workers run?",
         remote_traceback="".join(traceback.format_exception(error)),
     )
 
 
+def _build_failure(error: BuildError) -> Failure:
+    return Failure("backend", str(error), remote_traceback=error.remote_traceback)
+
+
 def run_task(function: Callable[..., Any], task: tuple[Any, ...], n_threads: int | None) -> Any:
     """Run a task of the sampler's own."""
+    _follow_parent()
     with limited_threads(n_threads):
         return function(*task)
-
-
-@contextmanager
-def limited_threads(n_threads: int | None) -> Iterator[None]:
-    """Limit the threads of numerical libraries in this process, or leave them alone for None.
-
-    The limit belongs to the process. Of several threads of a pool, the first to come sets it and
-    the last to go restores it.
-    """
-    if n_threads is None:
-        yield
-        return
-    with _state.lock:
-        if _state.n_limiting == 0:
-            _state.limiter = _controller().limit(limits=n_threads)
-        _state.n_limiting += 1
-    try:
-        yield
-    finally:
-        with _state.lock:
-            _state.n_limiting -= 1
-            if _state.n_limiting == 0:
-                _state.limiter.restore_original_limits()
-
-
-def _controller() -> Any:
-    # Looking for libraries takes milliseconds, so it is done again only after new imports.
-    if _state.n_modules != len(sys.modules):
-        _state.controller = ThreadpoolController()
-        _state.n_modules = len(sys.modules)
-    return _state.controller
 
 
 def call(work: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
@@ -196,7 +189,8 @@ def start(owner: int) -> None:
     """Prepare a process of a pool of our own, whose owner has the process number `owner`."""
     # Ctrl-C reaches all processes of a terminal; the owner of the pool decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow, args=(owner,), daemon=True, name="nautilus-follow").start()
+    _state.is_following = True
+    _start_thread(_follow, owner)
 
 
 def _follow(owner: int) -> None:
@@ -208,3 +202,21 @@ def _follow(owner: int) -> None:
         while os.getppid() == owner:
             time.sleep(FOLLOW_SECONDS)
     os._exit(1)
+
+
+def _follow_parent() -> None:
+    """Follow the owner of a pool of the standard library, whose workers would wait for ever."""
+    parent = multiprocessing.parent_process()
+    with _state.lock:
+        is_first, _state.is_following = not _state.is_following, True
+    if is_first and parent is not None:
+        _start_thread(_join_and_exit, parent)
+
+
+def _join_and_exit(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _start_thread(function: Callable[..., None], argument: object) -> None:
+    threading.Thread(target=function, args=(argument,), daemon=True, name="nautilus-follow").start()

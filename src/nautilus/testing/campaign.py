@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 import nautilus
-from nautilus.evaluate.backends import THREAD_VARIABLES
+from nautilus.evaluate.threads import THREAD_VARIABLES
 from nautilus.testing.marginals import summarise
 from nautilus.testing.problems import Problem, unit_prior
 

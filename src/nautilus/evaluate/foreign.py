@@ -1,0 +1,166 @@
+"""Pools of other packages: what they are, how many workers they have, what may happen to them.
+
+None of these packages is imported here unless the user has imported it before.
+"""
+
+import logging
+import sys
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from types import ModuleType
+from typing import Any
+
+import loky
+
+from nautilus.errors import BackendError
+from nautilus.evaluate import worker
+
+LOGGER = logging.getLogger("nautilus")
+
+LARGE_GRAPH = "distributed.admin.large-graph-warning-threshold"
+"""Setting of Dask: larger calls make it warn, in words that do not fit a likelihood sent once."""
+
+SIZE_NAMES = ("num_workers", "_max_workers", "_processes", "size")
+"""Where pools keep their number of workers: mpi4py; concurrent.futures and loky; multiprocessing;
+schwimmbad. Only the first and the last are public, and where none is there cores are counted."""
+
+
+def size_of(pool: Any) -> int:
+    """Return the number of workers of a pool, or of cores to be used where it does not say."""
+    for name in SIZE_NAMES:
+        size = getattr(pool, name, None)
+        if isinstance(size, int) and not isinstance(size, bool) and size > 0:
+            return size
+    return int(loky.cpu_count())
+
+
+def is_instance(pool: object, module: str, *names: str) -> bool:
+    """Tell whether a pool is of a class of a package that may not be there."""
+    loaded = sys.modules.get(module)
+    classes = tuple(getattr(loaded, name, None) for name in names)
+    return isinstance(pool, tuple(one for one in classes if isinstance(one, type)))
+
+
+class DaskExecutor(Executor):
+    """The workers of a `distributed.Client`, or of its executor; they come and go."""
+
+    def __init__(self, pool: Any) -> None:
+        client = getattr(pool, "_client", pool)
+        self._client = client
+        # Equal calls are different calls: Dask must not answer one with the result of another.
+        self._executor = client.get_executor(pure=False)
+        self._was_empty = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Hand the call to the scheduler."""
+        dask = sys.modules["dask"]
+        with dask.config.set({LARGE_GRAPH: "1 TiB"}):
+            future: Future[Any] = self._executor.submit(fn, *args, **kwargs)
+        return future
+
+    def size(self) -> int:
+        """Return the number of threads of all workers that are there now, at least 1."""
+        n_threads: dict[str, int] = self._client.nthreads()
+        return max(sum(n_threads.values()), 1)
+
+    def check(self) -> None:
+        """Raise if the cluster is gone; say so if it has no workers."""
+        if self._client.status not in {"running", "connecting"}:
+            raise BackendError(
+                f"The Dask client is {self._client.status}, so that no answer will come. What was "
+                "computed until then is kept; give a client of a running cluster."
+            )
+        is_empty = not self._client.scheduler_info(n_workers=1)["workers"]
+        if is_empty and not self._was_empty:
+            LOGGER.warning("The Dask cluster has no workers; waiting for some.")
+        self._was_empty = is_empty
+
+
+def is_dask(pool: object) -> bool:
+    """Tell whether a pool is a client of Dask, or the executor of one."""
+    return is_instance(pool, "distributed", "Client") or is_instance(
+        pool, "distributed.cfexecutor", "ClientExecutor"
+    )
+
+
+def is_lost_by_dask(error: BaseException) -> bool:
+    """Tell whether workers died over the call until the scheduler gave it up."""
+    return is_instance(error, "distributed", "KilledWorker")
+
+
+class RayExecutor(Executor):
+    """Tasks on the cluster that `ray` is connected to, or on this machine."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        if not self._ray.is_initialized():
+            self._ray.init(include_dashboard=False, log_to_driver=False)
+        # Lost calls are repeated by whoever asked for them, who counts how often.
+        self._remote = self._ray.remote(max_retries=0, num_cpus=1)(worker.call)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:  # type: ignore[override]
+        """Start the call as a task."""
+        reference = self._remote.remote((fn, args))
+        future: Future[Any] = reference.future()
+        return future
+
+    def size(self) -> int:
+        """Return the number of CPUs of the cluster now, at least 1."""
+        return max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
+
+
+def is_lost_by_ray(error: BaseException) -> bool:
+    """Tell whether the process of a task died."""
+    return is_instance(
+        error, "ray.exceptions", "WorkerCrashedError", "OutOfMemoryError", "NodeDiedError"
+    )
+
+
+def is_ray(pool: object) -> bool:
+    """Tell whether a pool is the module `ray` itself."""
+    return isinstance(pool, ModuleType) and pool.__name__ == "ray"
+
+
+class IpyparallelExecutor(Executor):
+    """Engines of ipyparallel: each call goes to one that is free."""
+
+    def __init__(self, pool: Any) -> None:
+        if is_instance(pool, "ipyparallel.client.view", "ViewExecutor"):
+            pool = pool.view
+        if is_instance(pool, "ipyparallel", "DirectView"):
+            pool = pool.client.load_balanced_view(pool.targets)
+        elif is_instance(pool, "ipyparallel", "Client"):
+            pool = pool.load_balanced_view()
+        self._view = pool
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:  # type: ignore[override]
+        """Send the call to an engine."""
+        future: Future[Any] = Future()
+        self._view.apply_async(fn, *args).add_done_callback(lambda done: _pass_on(done, future))
+        return future
+
+    def size(self) -> int:
+        """Return the number of engines now, at least 1."""
+        return max(len(self._view), 1)
+
+
+def _pass_on(done: Future[Any], future: Future[Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    error = done.exception()
+    if error is None:
+        future.set_result(done.result())
+    else:
+        future.set_exception(error)
+
+
+def is_ipyparallel(pool: object) -> bool:
+    """Tell whether a pool is a client, a view or an executor of ipyparallel."""
+    return is_instance(pool, "ipyparallel", "Client", "LoadBalancedView", "DirectView") or (
+        is_instance(pool, "ipyparallel.client.view", "ViewExecutor")
+    )
+
+
+def is_lost_by_ipyparallel(error: BaseException) -> bool:
+    """Tell whether the engine died that had the call."""
+    return is_instance(error, "ipyparallel.error", "EngineError")
