@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from nautilus.errors import SettingsError
+from nautilus.evaluate.factory import BuiltLikelihood
 from nautilus.evaluate.likelihood import ErrorPolicy, Likelihood, NanPolicy
 from nautilus.prior import Prior, PriorMap, as_prior_map
 from nautilus.settings import flag, named, several, whole
@@ -37,6 +39,31 @@ def make_prior_map(
     )
 
 
+def choose_likelihood(
+    likelihood: Callable[..., Any] | None, factory: Callable[[], Callable[..., Any]] | None
+) -> Callable[..., Any]:
+    """Return the likelihood, or one that each process builds with the factory.
+
+    Raises
+    ------
+    SettingsError
+        If not exactly one of the two is given, or the factory cannot be called.
+    """
+    if factory is None and likelihood is not None:
+        return likelihood
+    if likelihood is not None or factory is None:
+        given = "neither" if factory is None else "both"
+        raise SettingsError(
+            f"{given} of likelihood and likelihood_factory was given; give one of them."
+        )
+    if not callable(factory):
+        raise SettingsError(
+            f"likelihood_factory is {factory!r}, which cannot be called; give a function without "
+            "arguments that returns the likelihood."
+        )
+    return BuiltLikelihood(factory)
+
+
 def make_likelihood(  # noqa: PLR0913 - one argument per public keyword
     function: Callable[..., Any],
     prior: PriorMap,
@@ -50,6 +77,7 @@ def make_likelihood(  # noqa: PLR0913 - one argument per public keyword
     blobs_dtype: Any,
     on_error: ErrorPolicy,
     on_nan: NanPolicy,
+    call_timeout: float | None,
 ) -> Likelihood:
     """Return the likelihood with everything that the public keywords say about its calls.
 
@@ -70,6 +98,7 @@ def make_likelihood(  # noqa: PLR0913 - one argument per public keyword
         pad_batch=flag("pad_batch", pad_batch),
         on_error=on_error,
         on_nan=on_nan,
+        call_timeout=call_timeout,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from nautilus._version import __version__
-from nautilus.model import make_likelihood, make_prior_map
+from nautilus.model import choose_likelihood, make_likelihood, make_prior_map
 from nautilus.prior import Prior
 from nautilus.readout import Readout
 from nautilus.report import ProgressRecord, header_line, make_reporter
@@ -50,7 +50,8 @@ class Sampler(Readout):
         A `Prior`, or a function from the unit cube to parameters (then `n_dim` is needed).
     likelihood
         Function that returns the natural logarithm of the likelihood, optionally followed by
-        blobs: ``log_l``, ``(log_l, blob, ...)`` or ``(log_l, {name: blob})``.
+        blobs: ``log_l``, ``(log_l, blob, ...)`` or ``(log_l, {name: blob})``. May be left out if
+        there is a `likelihood_factory`.
     n_dim
         Number of dimensions of the unit cube.
     n_live
@@ -91,8 +92,10 @@ class Sampler(Readout):
     pass_dict
         Whether it takes a dictionary; by default if the prior is a `Prior`.
     pool
-        Where calls and the sampler's own work run: None, a number of processes, an executor, an
-        object with ``map``, or a pair of these for likelihood and sampler.
+        Where calls and the sampler's own work run: None; a number of processes; "mpi" in a script
+        that ``mpiexec`` or ``srun`` started; an executor, a Dask client, the module ``ray``, a
+        client or view of ipyparallel, an object with ``map``; or a pair of these for likelihood
+        and sampler.
     seed
         Seed of all random numbers; None draws one, to be read from the attribute `seed`.
     blobs_dtype
@@ -111,6 +114,14 @@ class Sampler(Readout):
         Numerical threads of one call; None leaves the settings of worker processes as they are.
         Threads of this process share one numerical thread whatever it says, and serial calls have
         one for None.
+    call_timeout
+        Seconds of wall time that one call of the likelihood may take, from 0.001 to 1e8; then it
+        counts as a call that raised `TimeoutError`, and `on_error` says what follows. A worker
+        process in which a call cannot be stopped is ended; in this process, and in threads of it,
+        such a call goes on until it returns. None for no limit.
+    likelihood_factory
+        Function without arguments that returns the likelihood, instead of `likelihood`; called
+        once in each process that evaluates it, for what cannot be sent there.
 
     Raises
     ------
@@ -137,7 +148,7 @@ class Sampler(Readout):
     def __init__(  # noqa: PLR0913, PLR0917 - the public keywords, in the public order
         self,
         prior: Prior | Callable[..., Any],
-        likelihood: Callable[..., Any],
+        likelihood: Callable[..., Any] | None = None,
         n_dim: int | None = None,
         n_live: int = N_LIVE,
         n_update: int | None = None,
@@ -165,6 +176,8 @@ class Sampler(Readout):
         on_error: Literal["raise", "-inf", "retry"] = "raise",
         on_nan: Literal["raise", "-inf"] = "raise",
         threads_per_worker: int | None = 1,
+        call_timeout: float | None = None,
+        likelihood_factory: Callable[[], Callable[..., Any]] | None = None,
     ) -> None:
         refuse_storage(filepath, resume)
         prior_map = make_prior_map(
@@ -172,9 +185,10 @@ class Sampler(Readout):
             vectorized=vectorized,
         )  # fmt: skip
         described = make_likelihood(
-            likelihood, prior_map, args=likelihood_args, kwargs=likelihood_kwargs,
+            choose_likelihood(likelihood, likelihood_factory), prior_map,
+            args=likelihood_args, kwargs=likelihood_kwargs,
             pass_dict=pass_dict, vectorized=vectorized, n_batch=n_batch, pad_batch=pad_batch,
-            blobs_dtype=blobs_dtype, on_error=on_error, on_nan=on_nan,
+            blobs_dtype=blobs_dtype, on_error=on_error, on_nan=on_nan, call_timeout=call_timeout,
         )  # fmt: skip
         config = make_config(
             prior_map.n_dim, n_live=n_live, n_update=n_update, enlarge_per_dim=enlarge_per_dim,
@@ -233,8 +247,8 @@ class Sampler(Readout):
             `run` can be called again.
         SettingsError
             If a goal or a limit has no meaning.
-        KeyboardInterrupt
-            On Ctrl-C; likewise.
+        KeyboardInterrupt, SystemExit
+            On Ctrl-C and on SIGTERM; likewise.
 
         Warns
         -----

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
+from nautilus._signals import termination_raises
 from nautilus._streams import stream
 from nautilus._types import FloatArray
 from nautilus.evaluate.backends import as_pools
@@ -85,7 +86,7 @@ class Session:
         reason = StopReason.INTERRUPTED
         self.stop_reason = reason.value
         try:
-            with threadpool_limits(1):
+            with threadpool_limits(1), termination_raises():
                 self._test_likelihood()
                 run = steps(
                     self.state, self.config, goal, self._timed, self._runner.map,
