@@ -99,11 +99,13 @@ class Flight(Generic[Key]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._settle()
-        # Nobody will ask for these calls; they would only keep workers and the user waiting.
-        if not all(future.done() for future in self._running):
-            self._handle.discard()
-        self._running.clear()
+        try:
+            self._settle()
+        finally:
+            # Nobody will ask for these calls; they would only keep workers and the user waiting.
+            if not all(future.done() for future in self._running):
+                self._handle.discard()
+            self._running.clear()
 
     @property
     def is_empty(self) -> bool:

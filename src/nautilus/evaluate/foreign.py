@@ -4,9 +4,12 @@ None of these packages is imported here unless the user has imported it before.
 """
 
 import logging
+import math
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +22,9 @@ LOGGER = logging.getLogger("nautilus")
 
 LARGE_GRAPH = "distributed.admin.large-graph-warning-threshold"
 """Setting of Dask: larger calls make it warn, in words that do not fit a likelihood sent once."""
+
+ASK_SECONDS = 1.0
+"""How often a Dask scheduler is asked for its workers."""
 
 SIZE_NAMES = ("num_workers", "_max_workers", "_processes", "size")
 """Where pools keep their number of workers: mpi4py; concurrent.futures and loky; multiprocessing;
@@ -50,6 +56,7 @@ class DaskExecutor(Executor):
         # Equal calls are different calls: Dask must not answer one with the result of another.
         self._executor = client.get_executor(pure=False)
         self._was_empty = False
+        self._n_threads, self._asked = 1, -math.inf
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Hand the call to the scheduler."""
@@ -60,8 +67,7 @@ class DaskExecutor(Executor):
 
     def size(self) -> int:
         """Return the number of threads of all workers that are there now, at least 1."""
-        n_threads: dict[str, int] = self._client.nthreads()
-        return max(sum(n_threads.values()), 1)
+        return max(self._count(), 1)
 
     def check(self) -> None:
         """Raise if the cluster is gone; say so if it has no workers."""
@@ -70,10 +76,19 @@ class DaskExecutor(Executor):
                 f"The Dask client is {self._client.status}, so that no answer will come. What was "
                 "computed until then is kept; give a client of a running cluster."
             )
-        is_empty = not self._client.scheduler_info(n_workers=1)["workers"]
+        is_empty = self._count() == 0
         if is_empty and not self._was_empty:
             LOGGER.warning("The Dask cluster has no workers; waiting for some.")
         self._was_empty = is_empty
+
+    def _count(self) -> int:
+        # The scheduler is asked, which takes milliseconds; while it cannot be reached the last
+        # answer holds, and the status of the client says what becomes of it.
+        if time.monotonic() > self._asked + ASK_SECONDS:
+            with suppress(OSError, TimeoutError):
+                self._n_threads = sum(self._client.nthreads().values())
+            self._asked = time.monotonic()
+        return self._n_threads
 
 
 def is_dask(pool: object) -> bool:
@@ -94,7 +109,9 @@ class RayExecutor(Executor):
     def __init__(self, ray: Any) -> None:
         self._ray = ray
         if not self._ray.is_initialized():
-            self._ray.init(include_dashboard=False, log_to_driver=False)
+            self._ray.init(
+                include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+            )
         # Lost calls are repeated by whoever asked for them, who counts how often.
         self._remote = self._ray.remote(max_retries=0, num_cpus=1)(worker.call)
 

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from enum import Enum
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -19,6 +20,9 @@ SIGNAL: Any = getattr(signal, "SIGUSR2", None)
 
 ENDING_SECONDS = 1.0
 """How long a call may go on after it was told to stop, before its process is ended."""
+
+ARRIVAL_SECONDS = 0.001
+"""How often to look whether a signal on its way to this thread has arrived."""
 
 EXIT_STATUS = 75
 """Exit status of a process that was ended so: a temporary failure in sysexits.h."""
@@ -56,7 +60,7 @@ class TimeLimit:
         self._seconds = seconds
         self._ending = ending
         self._lock = threading.Lock()
-        self._is_over = False
+        self._is_over = self._is_sent = self._has_arrived = False
         self._thread = threading.get_ident()
         self._timers: list[threading.Timer] = []
         self._old_handler: Any = None
@@ -97,6 +101,7 @@ class TimeLimit:
             if self._is_over:
                 return
             if self._old_handler is not None:
+                self._is_sent = True
                 signal.pthread_kill(self._thread, SIGNAL)
             else:
                 _raise_in(self._thread, Expired)
@@ -106,9 +111,13 @@ class TimeLimit:
             if not self._is_over:
                 os._exit(EXIT_STATUS)
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._is_over:
-            raise Expired
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if not self._is_sent and callable(self._old_handler):
+            self._old_handler(number, frame)
+        if self._is_sent and not self._has_arrived:
+            self._has_arrived = True
+            if not self._is_over:
+                raise Expired
 
     def _finish(self) -> None:
         with self._lock:
@@ -121,8 +130,10 @@ class TimeLimit:
             # It may have been asked for after the call had returned.
             _raise_in(self._thread, None)
         else:
+            # The old handler, which may end the process, must not get a signal that is on its way.
+            while self._is_sent and not self._has_arrived:
+                time.sleep(ARRIVAL_SECONDS)
             signal.signal(SIGNAL, self._old_handler)
-            self._old_handler = None
 
 
 def _can_signal() -> bool:

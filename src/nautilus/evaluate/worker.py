@@ -115,8 +115,10 @@ def release(key: str) -> None:
 
 def run_chunk(task: ChunkTask) -> ChunkResult | Missing:
     """Evaluate one chunk, or say that the likelihood is missing here."""
-    _follow_parent()
     here = process_name()
+    is_worker = task.origin != here
+    if is_worker:
+        _follow_parent()
     try:
         likelihood = _find(task.key, task.payload)
     except Exception as error:  # noqa: BLE001 - unpickling runs the user's code
@@ -129,9 +131,9 @@ def run_chunk(task: ChunkTask) -> ChunkResult | Missing:
         except BuildError as error:
             return replace(failed_chunk(_build_failure(error)), worker=here)
         result = evaluate_chunk(
-            likelihood, task.points, task.layout, task.is_test, ending(task.origin != here)
+            likelihood, task.points, task.layout, task.is_test, ending(is_worker)
         )
-    if result.failure is not None and task.origin != here:
+    if result.failure is not None and is_worker:
         result = replace(result, failure=replace(result.failure, exception=None))
     return replace(result, worker=here)
 
