@@ -6,7 +6,6 @@ from numbers import Real
 from typing import Any, Final
 
 import numpy as np
-from scipy import stats
 
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError
@@ -44,6 +43,8 @@ class Uniform:
 
     def public(self) -> Any:
         """Return the frozen ``scipy.stats`` distribution of the same meaning."""
+        from scipy import stats  # noqa: PLC0415 - it takes longer to import than all the rest
+
         return stats.uniform(loc=self.low, scale=self.high - self.low)
 
 
