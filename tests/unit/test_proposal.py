@@ -417,6 +417,28 @@ class TestStage:
         many = draw_stage((CubeProposal(2), plain), np.array([0, 2 * CHUNK]), (5, 9), serial)
         np.testing.assert_array_equal(few, many[:700])
 
+    def test_all_proposals_that_miss_points_are_asked_together(self):
+        rounds = []
+
+        def run(function, tasks):
+            rounds.append([(k, j) for _, (_, _, k, j) in tasks])
+            return serial(function, tasks)
+
+        proposals = (CubeProposal(2), Dripping(2), Dripping(9), Dripping(5))
+        counts = np.array([1500, 30, 0, 40])
+        together = draw_stage(proposals, counts, (5, 9), run)
+        shared = [set(asked) for asked in rounds]
+        assert shared[0] == {(0, 0), (1, 0), (3, 0)}
+        assert {k for k, _ in shared[1]} == {0, 1, 3}
+        alone = []
+        for k in (0, 1, 3):
+            rounds.clear()
+            only = np.where(np.arange(4) == k, counts, 0)
+            alone.append(draw_stage(proposals, only, (5, 9), run))
+            mine = [{address for address in asked if address[0] == k} for asked in shared]
+            assert [set(asked) for asked in rounds] == [asked for asked in mine if asked]
+        np.testing.assert_array_equal(together, np.concatenate(alone))
+
     def test_stages_and_proposals_have_numbers_of_their_own(self):
         cubes = (CubeProposal(2), CubeProposal(2))
         points = draw_stage(cubes, np.array([5, 5]), (5, 9), serial)

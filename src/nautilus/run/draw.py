@@ -10,7 +10,7 @@ N_FRUITLESS_MAX = 10000
 """A proposal that gives no point in so many chunks is broken."""
 
 N_CHUNKS_AHEAD = 64
-"""Most chunks that are asked for at once."""
+"""Most chunks of one proposal that are asked for at once."""
 
 
 def draw_stage(
@@ -20,6 +20,8 @@ def draw_stage(
     run_tasks: RunTasks,
 ) -> FloatArray:
     """Return counts[k] points from each proposal k, ordered by proposal.
+
+    They are asked for in rounds, all proposals together, so that many workers find work.
 
     Parameters
     ----------
@@ -32,23 +34,25 @@ def draw_stage(
     run_tasks
         Draws chunks elsewhere; how many it is given at once changes nothing.
     """
-    pieces = []
-    for k in np.flatnonzero(counts):
-        wanted, found, n_chunks = int(counts[k]), list[FloatArray](), 0
-        n_found, batch = 0, 1
-        while n_found < wanted:
-            if n_chunks >= N_FRUITLESS_MAX * (n_found + 1):
-                raise RuntimeError(f"proposal {k} gave {n_found} points in {n_chunks} chunks")
-            tasks = [
-                (proposals[k], (*address, int(k), j)) for j in range(n_chunks, n_chunks + batch)
-            ]
-            found += run_tasks(_chunk, tasks)
-            n_chunks += batch
-            n_found = sum(map(len, found))
-            missing = (wanted - n_found) * n_chunks / max(n_found, 1)
-            batch = int(np.clip(np.ceil(missing), 1, N_CHUNKS_AHEAD))
-        pieces.append(np.concatenate(found)[:wanted])
-    return np.concatenate(pieces)
+    found = {int(k): list[FloatArray]() for k in np.flatnonzero(counts)}
+    while asked := [
+        (k, j) for k, chunks in found.items() for j in _next_chunks(k, int(counts[k]), chunks)
+    ]:
+        tasks = [(proposals[k], (*address, k, j)) for k, j in asked]
+        for (k, _), points in zip(asked, run_tasks(_chunk, tasks), strict=True):
+            found[k].append(points)
+    return np.concatenate([np.concatenate(found[k])[: counts[k]] for k in found])
+
+
+def _next_chunks(k: int, wanted: int, chunks: list[FloatArray]) -> range:
+    """Return the numbers of the next chunks to ask proposal k for, none if it gave enough."""
+    n_chunks, n_found = len(chunks), sum(map(len, chunks))
+    if n_found >= wanted:
+        return range(0)
+    if n_chunks >= N_FRUITLESS_MAX * (n_found + 1):
+        raise RuntimeError(f"proposal {k} gave {n_found} points in {n_chunks} chunks")
+    missing = (wanted - n_found) * n_chunks / max(n_found, 1)
+    return range(n_chunks, n_chunks + int(np.clip(np.ceil(missing), 1, N_CHUNKS_AHEAD)))
 
 
 def _chunk(proposal: Proposal, address: tuple[int, int, int, int]) -> FloatArray:
