@@ -7,9 +7,21 @@ from nautilus.evaluate import worker
 from nautilus.evaluate.backends import as_executor
 from nautilus.evaluate.flight import Flight, Job
 
+HERE_SECONDS = 0.02
+"""Tasks that take less than this all together are done here: to send them takes as long."""
+
+GROUP_SECONDS = 0.05
+"""Work that one message should carry: long beside sending it."""
+
+LEAST_SECONDS = 1e-9
+"""Shortest time that a task is taken to need: a clock may say zero."""
+
 
 class TaskRunner:
     """Runs functions of the sampler on many tasks.
+
+    How long a function takes is learned from the tasks that were run, and decides where the next
+    ones run and how many travel together; no answer depends on it.
 
     Parameters
     ----------
@@ -22,6 +34,8 @@ class TaskRunner:
     def __init__(self, pool: object = None, *, threads_per_worker: int | None = 1) -> None:
         self._n_threads = threads_per_worker
         self._handle = as_executor(pool, threads_per_worker)
+        self._seconds: dict[Callable[..., Any], float] = {}
+        self._origin = worker.process_name()
 
     @property
     def n_workers(self) -> int:
@@ -43,21 +57,12 @@ class TaskRunner:
         WorkerLostError, BackendError
             If workers die; whatever the function raises is raised as it is.
         """
-        answers: list[Any] = [None] * len(tasks)
-        left = iter(enumerate(tasks))
-
-        def take() -> Job[int] | None:
-            i, task = next(left, (-1, ()))
-            return None if i < 0 else Job(i, worker.run_task, (function, task, self._n_threads))
-
-        name = getattr(function, "__qualname__", repr(function))
-        with Flight[int](self._handle, lambda i: f"task {i} of {name}") as flight:
-            flight.fill(take, 2 * self._handle.size)
-            while not flight.is_empty:
-                for i, future in flight.collect():
-                    answers[i] = future.result()
-                flight.fill(take, 2 * self._handle.size)
-        return answers
+        # A function that was never run may be anything: it is not tried in this process.
+        if function in self._seconds and len(tasks) * self._seconds[function] < HERE_SECONDS:
+            answers, seconds = worker.run_tasks(function, tasks, self._n_threads, self._origin)
+            self._measure(function, len(tasks), seconds)
+            return answers
+        return self._send(function, tasks)
 
     def close(self) -> None:
         """End the pool if it is ours."""
@@ -68,3 +73,45 @@ class TaskRunner:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _send(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
+        answers: list[Any] = [None] * len(tasks)
+        start = 0
+
+        def take() -> Job[range] | None:
+            nonlocal start
+            stop = min(start + self._group_size(function, len(tasks)), len(tasks))
+            numbers, start = range(start, stop), stop
+            group = tasks[numbers.start : numbers.stop]
+            work = (function, group, self._n_threads, self._origin)
+            return Job(numbers, worker.run_tasks, work) if numbers else None
+
+        name = getattr(function, "__qualname__", repr(function))
+        with Flight[range](self._handle, lambda numbers: _describe(numbers, name)) as flight:
+            flight.fill(take, 2 * self._handle.size)
+            while not flight.is_empty:
+                for numbers, future in flight.collect():
+                    found, seconds = future.result()
+                    answers[numbers.start : numbers.stop] = found
+                    self._measure(function, len(numbers), seconds)
+                flight.fill(take, 2 * self._handle.size)
+        return answers
+
+    def _group_size(self, function: Callable[..., Any], n_tasks: int) -> int:
+        """Return how many tasks travel together: work for every worker comes first."""
+        if function not in self._seconds:
+            return 1
+        n_timely = -int(-GROUP_SECONDS // self._seconds[function])
+        return max(1, min(n_timely, n_tasks // (2 * self._handle.size)))
+
+    def _measure(self, function: Callable[..., Any], n_tasks: int, seconds: float) -> None:
+        """Learn from some tasks; older measurements count half as much with each newer one."""
+        if n_tasks == 0:
+            return
+        new = max(seconds / n_tasks, LEAST_SECONDS)
+        self._seconds[function] = 0.5 * (self._seconds.get(function, new) + new)
+
+
+def _describe(numbers: range, name: str) -> str:
+    first, last = numbers[0], numbers[-1]
+    return f"task {first} of {name}" if first == last else f"tasks {first} to {last} of {name}"

@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -174,11 +174,25 @@ def _build_failure(error: BuildError) -> Failure:
     return Failure("backend", str(error), remote_traceback=error.remote_traceback)
 
 
-def run_task(function: Callable[..., Any], task: tuple[Any, ...], n_threads: int | None) -> Any:
-    """Run a task of the sampler's own."""
-    _follow_parent()
+def run_tasks(
+    function: Callable[..., Any],
+    tasks: Sequence[tuple[Any, ...]],
+    n_threads: int | None,
+    origin: Worker,
+) -> tuple[list[Any], float]:
+    """Run tasks of the sampler's own, which the process `origin` sent.
+
+    Returns
+    -------
+    tuple
+        Their answers, and the seconds that they took.
+    """
+    if origin != process_name():
+        _follow_parent()
     with limited_threads(n_threads):
-        return function(*task)
+        start = time.perf_counter()
+        answers = [function(*task) for task in tasks]
+        return answers, time.perf_counter() - start
 
 
 def call(work: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
