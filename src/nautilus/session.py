@@ -2,9 +2,10 @@
 
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import Self
 
 from threadpoolctl import threadpool_limits
 
@@ -45,6 +46,38 @@ class Clock:
 
     elapsed: float = 0.0
     likelihood: float = 0.0
+
+
+class _TimedChunks:
+    """Finished chunks of an evaluation, with the seconds spent waiting for each.
+
+    Parameters
+    ----------
+    chunks
+        The evaluation, under way.
+    waited
+        Is told the seconds.
+    """
+
+    def __init__(
+        self, chunks: Generator[Evaluated, None, None], waited: Callable[[float], None]
+    ) -> None:
+        self._chunks = chunks
+        self._waited = waited
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Evaluated:
+        start = time.monotonic()
+        try:
+            return next(self._chunks)
+        finally:
+            self._waited(time.monotonic() - start)
+
+    def close(self) -> None:
+        """Give up what is not finished."""
+        self._chunks.close()
 
 
 class Session:
@@ -126,16 +159,14 @@ class Session:
             self._evaluator.self_test(points)
             self._is_tested = True
 
-    def _timed(self, points: FloatArray) -> Generator[Evaluated, None, None]:
-        with closing(self._evaluator.evaluate(points)) as chunks:
-            while True:
-                start = time.monotonic()
-                chunk = next(chunks, None)
-                spent = time.monotonic() - start
-                self.clock = replace(self.clock, likelihood=self.clock.likelihood + spent)
-                if chunk is None:
-                    return
-                yield chunk
+    def _timed(self, points: FloatArray) -> "_TimedChunks":
+        start = time.monotonic()
+        chunks = self._evaluator.evaluate(points)
+        self._waited(time.monotonic() - start)
+        return _TimedChunks(chunks, self._waited)
+
+    def _waited(self, seconds: float) -> None:
+        self.clock = replace(self.clock, likelihood=self.clock.likelihood + seconds)
 
     def _report(self, step: Step, goal: Goal, reporter: Reporter) -> None:
         state = step.state

@@ -1,6 +1,7 @@
 """The algorithm on simple proposals with exact answers; its values, decisions and loop."""
 
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from nautilus.proposal.cube import CubeProposal
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
 from nautilus.run.config import Config, Goal
-from nautilus.run.draw import draw_stage
+from nautilus.run.draw import _chunk, draw_stage
 from nautilus.run.estimate import combine_stages, estimate, pareto_tail_index, phase_rows
 from nautilus.run.level import choose_level
 from nautilus.run.loop import answer, commit, steps
@@ -33,6 +34,7 @@ from nautilus.run.state import (
     Phase,
     RunState,
     Stage,
+    _log_density,
     empty_ledger,
     new_state,
 )
@@ -645,13 +647,26 @@ class Evaluation:
     def __call__(self, points):
         order = np.arange(len(points)) if self.rng is None else self.rng.permutation(len(points))
         self.n_open += 1
-        try:
-            for start in range(0, len(points), self.n_chunk):
-                index = order[start : start + self.n_chunk]
-                self.n_calls += len(index)
-                yield Chunk(index, self.function(points[index]), points[index, :1].copy())
-        finally:
-            self.n_open -= 1
+        return Evaluating(self, points, order)
+
+
+@dataclass(frozen=True)
+class Evaluating:
+    """What is under way from the call on, and has to be closed."""
+
+    owner: Evaluation
+    points: np.ndarray
+    order: np.ndarray
+
+    def __iter__(self):
+        for start in range(0, len(self.points), self.owner.n_chunk):
+            index = self.order[start : start + self.owner.n_chunk]
+            self.owner.n_calls += len(index)
+            points = self.points[index]
+            yield Chunk(index, self.owner.function(points), points[:, :1].copy())
+
+    def close(self):
+        self.owner.n_open -= 1
 
 
 CONFIG = Config(
@@ -798,6 +813,137 @@ class TestLoop:
         state, stop, _ = follow(new_state(2), GOAL, evaluate)
         assert stop is StopReason.NO_LIKELIHOOD
         assert state.n_like == evaluate.n_calls > 10_000
+
+
+class Watch:
+    """Writes down in which order a run evaluates, computes densities, draws and says something."""
+
+    def __init__(self):
+        self.events = []
+        self.evaluation = Evaluation(log_likelihood, n_chunk=100)
+
+    def evaluate(self, points):
+        self.events.append("start")
+        evaluating = self.evaluation(points)
+
+        def chunks():
+            for chunk in evaluating:
+                self.events.append("chunk")
+                yield chunk
+
+        return chunks()
+
+    def run_tasks(self, function, tasks):
+        names = {_log_density: "densities", _chunk: "draw"}
+        if function in names:
+            self.events.append(names[function])
+        return serial(function, tasks)
+
+    def follow(self):
+        """Return for each kind of stage what happened before and after it was announced."""
+        kinds, kind, before = {}, "", ()
+        for step in steps(new_state(2), CONFIG, GOAL, self.evaluate, self.run_tasks):
+            if step.message == "stage complete":
+                kinds.setdefault(kind, set()).add((before, self.take()))
+            elif step.message:
+                kind, before = step.message.split()[0], self.take()
+        return kinds
+
+    def take(self):
+        """Return what happened since this was last asked, repetitions left out."""
+        taken, self.events = self.events, []
+        return tuple(event for event, _ in groupby(taken))
+
+
+class TestDensitiesThatCanWait:
+    def test_they_are_computed_while_points_are_being_evaluated(self):
+        kinds = Watch().follow()
+        plain = ("start", "chunk", "densities")
+        assert kinds["drawing"] == {(("draw",), plain)}
+        assert kinds["contour"] == {(("draw",), ("start", "densities", "chunk", "densities"))}
+        # The densities of an imitation of the posterior decide on its share.
+        assert kinds["imitating"] == {(("densities", "draw"), plain)}
+
+    def test_a_run_can_be_left_after_every_step(self, finished):
+        state, stop, n_waiting = new_state(2), None, 0
+        evaluate = Evaluation(log_likelihood, seed=1, n_chunk=29)
+        while stop is None:
+            run = steps(state, CONFIG, GOAL, evaluate, serial)
+            step = next(run)
+            run.close()
+            assert evaluate.n_open == 0
+            state, stop = step.state, step.stop
+            n_used = max((len(stage.counts) for stage in state.ledger.stages), default=0)
+            known = state.table.log_q.shape
+            assert known[0] == state.ledger.n_points
+            assert n_used <= known[1] <= len(state.proposals)
+            if not state.is_table_complete:
+                n_waiting += 1
+                assert state.pending.n_done == 0
+        assert n_waiting > 1
+        assert evaluate.n_calls == state.n_like
+        assert_same(state, finished[0])
+
+    def test_no_answer_depends_on_them(self):
+        answers = []
+        for step in steps(new_state(2), CONFIG, GOAL, Evaluation(log_likelihood), serial):
+            state = step.state
+            whole = state.with_all_densities(serial)
+            assert whole.is_table_complete
+            assert (whole is state) == state.is_table_complete
+            if whole is not state:
+                found, known = answer(state, False), answer(whole, False)
+                answers.append((found.log_z, found.log_z_err, found.n_eff))
+                assert answers[-1] == (known.log_z, known.log_z_err, known.n_eff)
+                np.testing.assert_array_equal(found.log_weights, known.log_weights)
+        assert len(answers) > 1
+
+    @pytest.mark.parametrize("error", [OSError("no room"), KeyboardInterrupt()], ids=repr)
+    @pytest.mark.parametrize("remainder", [0, 1, 2])
+    def test_a_failure_among_them_loses_nothing(self, finished, error, remainder):
+        n_asked, n_failed = 0, 0
+
+        def moody(function, tasks):
+            nonlocal n_asked
+            if function is _log_density:
+                n_asked += 1
+                if n_asked % 3 == remainder:
+                    raise error
+            return serial(function, tasks)
+
+        state, stop = new_state(2), None
+        evaluate = Evaluation(log_likelihood, seed=1, n_chunk=29)
+        while stop is None:
+            try:
+                for step in steps(state, CONFIG, GOAL, evaluate, moody):
+                    state, stop = step.state, step.stop
+            except type(error):
+                n_failed += 1
+            assert evaluate.n_open == 0
+        assert n_failed > 1
+        assert evaluate.n_calls == state.n_like
+        assert_same(state, finished[0])
+
+    def test_an_error_that_stays_is_raised_once_the_stage_is_evaluated(self, finished):
+        def broken(function, tasks):
+            if function is _log_density and len({id(proposal) for proposal, _ in tasks}) > 1:
+                raise OSError("no room")
+            return serial(function, tasks)
+
+        def stop_at_contour(state):
+            reached = [state]
+            run = steps(state, CONFIG, GOAL, Evaluation(log_likelihood), broken)
+            with pytest.raises(OSError, match="no room"):
+                reached.extend(step.state for step in run)
+            return reached[-1]
+
+        state = stop_at_contour(new_state(2))
+        assert len(state.ledger.stages) == 1
+        assert state.pending.is_done.all()
+        assert len(state.proposals) == 2
+        again = stop_at_contour(state)
+        assert again.ledger is state.ledger
+        assert_same(follow(again, GOAL, Evaluation(log_likelihood))[0], finished[0])
 
 
 def test_a_later_proposal_of_any_height_leaves_earlier_stages_alone():

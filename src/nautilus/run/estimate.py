@@ -68,7 +68,8 @@ def estimate(
     rows = chosen[ledger.stage_of_point]
     stages = tuple(s for s in ledger.stages if s.phase in phases)
     sub = Ledger(ledger.points[rows], ledger.log_l[rows], None, stages)
-    log_q = table.log_q[rows]
+    n_used = max(len(stage.counts) for stage in stages)
+    log_q = table.log_q[rows][:, :n_used]
     log_m = stage_log_densities(log_q, stages)
     log_w = sub.log_l - own_log_density(log_m, sub)
     if not np.isfinite(log_w).any():
@@ -85,7 +86,7 @@ def estimate(
     log_share -= log_z
     weights = np.exp(log_share)
     variance = _sampling_variance(sub, np.exp(log_w - log_z), c_t, n_t)
-    variance += _norm_variance(sub, log_q, log_m, weights, proposals)
+    variance += _norm_variance(sub, log_q, log_m, weights, proposals[:n_used])
     log_weights = np.full(ledger.n_points, -np.inf)
     log_weights[rows] = log_share
     all_shares = np.zeros(len(chosen))

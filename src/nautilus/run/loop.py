@@ -1,7 +1,7 @@
 """The loop around the steps: plan, evaluate chunk by chunk, commit."""
 
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -72,7 +72,21 @@ class Chunk(Protocol):
         ...
 
 
-Evaluate = Callable[[FloatArray], Generator[Chunk, None, None]]
+class Chunks(Protocol):
+    """Parts of a stage in the order in which they are finished."""
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Return an iterator, which waits for chunks."""
+        ...
+
+    def close(self) -> None:
+        """Give up what is not finished; may come before the first chunk was asked for."""
+        ...
+
+
+Evaluate = Callable[[FloatArray], Chunks]
+"""Evaluates points of shape (n, d). The call itself gets the first chunks under way, so that
+other work can be done while workers evaluate; iteration keeps them busy."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +138,7 @@ def steps(
                 return
             state = planned.state
             yield planned
-        with closing(fill_pending(state, config, goal, evaluate)) as filled:
+        with closing(fill_pending(state, config, goal, evaluate, run_tasks)) as filled:
             for state in filled:
                 yield Step(state, "")
                 if is_over():
@@ -138,10 +152,11 @@ def steps(
 
 
 def fill_pending(
-    state: RunState, config: Config, goal: Goal, evaluate: Evaluate
+    state: RunState, config: Config, goal: Goal, evaluate: Evaluate, run_tasks: RunTasks
 ) -> Generator[RunState, None, None]:
     """Evaluate what is missing of the pending stage, within the limit of calls.
 
+    Densities that are not known yet are computed while the first points are being evaluated.
     A limit cuts between calls of the likelihood, never within one: the numbers
     of a vectorised likelihood may depend on which points it gets together.
     """
@@ -155,6 +170,9 @@ def fill_pending(
     if len(missing) == 0:
         return
     with closing(evaluate(pending.points[missing])) as chunks:
+        # What is under way is not given up for an error here: `commit` asks again and raises it.
+        with suppress(Exception):
+            state = state.with_all_densities(run_tasks)
         for chunk in chunks:
             pending = pending.fill(missing[chunk.index], chunk.log_l, chunk.blobs)
             state = replace(state, pending=pending)

@@ -104,6 +104,8 @@ def plan_posterior(
         error = min(NORM_ERROR_MAX, NORM_ERROR_SHARE / np.sqrt(max(n_points, 1)))
         build = replace(config.build, norm_error=error)
         state = _with_proposal(state, config, CappedTarget(np.inf), build, run_tasks)
+    # Shares are chosen by densities; a contour's are not, and their densities can wait.
+    state = state.with_all_densities(run_tasks)
     counts = whole_counts(posterior_shares(state), n_points)
     return _with_stage(state, config, counts, run_tasks)
 
@@ -160,9 +162,7 @@ def _with_proposal(
         run_tasks,
         emulator,
     )
-    proposals = (*state.proposals, proposal)
-    table = state.table.extend(state.ledger, proposals, run_tasks)
-    return replace(state, proposals=proposals, table=table)
+    return replace(state, proposals=(*state.proposals, proposal))
 
 
 def _with_stage(state: RunState, config: Config, counts: IntArray, run_tasks: RunTasks) -> RunState:

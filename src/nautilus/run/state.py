@@ -1,6 +1,6 @@
 """The values that a run consists of; nothing here is ever changed in place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -105,9 +105,11 @@ def empty_ledger(n_dim: int) -> Ledger:
 
 @dataclass(frozen=True)
 class DensityTable:
-    """Log density of every proposal at every point, shape (N, K).
+    """Log density of the first K proposals at every point, shape (N, K).
 
-    It follows from ledger and proposals and is kept only to save time.
+    It follows from ledger and proposals and is kept only to save time. Every proposal that a
+    complete stage was drawn from has its column; the newest ones may have none yet, because no
+    weight depends on them.
     """
 
     log_q: FloatArray
@@ -199,7 +201,9 @@ class RunState:
     proposals
         All densities that points were or will be drawn from; the first is the cube.
     table
-        Their densities at the points of the ledger.
+        Their densities at the points of the ledger. Those that complete stages were drawn from
+        are always there; that of a proposal which only the pending stage is drawn from may be
+        computed while its points are being evaluated.
     phase
         What the next stage is for.
     n_surprises
@@ -232,6 +236,17 @@ class RunState:
     def n_like(self) -> int:
         """Points evaluated so far, those of an unfinished stage included."""
         return self.ledger.n_points + (self.pending.n_done if self.pending else 0)
+
+    @property
+    def is_table_complete(self) -> bool:
+        """Whether the densities of all proposals are known at all points of the ledger."""
+        return self.table.log_q.shape == (self.ledger.n_points, len(self.proposals))
+
+    def with_all_densities(self, run_tasks: RunTasks) -> "RunState":
+        """Return the state with a complete table."""
+        if self.is_table_complete:
+            return self
+        return replace(self, table=self.table.extend(self.ledger, self.proposals, run_tasks))
 
 
 def new_state(n_dim: int) -> RunState:
