@@ -17,12 +17,12 @@ class Messages(Executor):
     def __init__(self, seconds):
         self.seconds, self.sent = seconds, []
 
-    def submit(self, fn, /, function, tasks, n_threads):
+    def submit(self, fn, /, function, tasks, n_threads, origin):
         assert fn is worker.run_tasks
         self.sent.append(list(tasks))
         future = Future()
         try:
-            answers, _ = fn(function, tasks, n_threads)
+            answers, _ = fn(function, tasks, n_threads, origin)
             future.set_result((answers, self.seconds * len(tasks)))
         except ArithmeticError as error:
             future.set_exception(error)

@@ -35,7 +35,6 @@ class TaskRunner:
         self._n_threads = threads_per_worker
         self._handle = as_executor(pool, threads_per_worker)
         self._seconds: dict[Callable[..., Any], float] = {}
-        self._origin = worker.process_name()
 
     @property
     def n_workers(self) -> int:
@@ -59,7 +58,9 @@ class TaskRunner:
         """
         # A function that was never run may be anything: it is not tried in this process.
         if function in self._seconds and len(tasks) * self._seconds[function] < HERE_SECONDS:
-            answers, seconds = worker.run_tasks(function, tasks, self._n_threads, self._origin)
+            answers, seconds = worker.run_tasks(
+                function, tasks, self._n_threads, worker.process_name()
+            )
             self._measure(function, len(tasks), seconds)
             return answers
         return self._send(function, tasks)
@@ -83,7 +84,7 @@ class TaskRunner:
             stop = min(start + self._group_size(function, len(tasks)), len(tasks))
             numbers, start = range(start, stop), stop
             group = tasks[numbers.start : numbers.stop]
-            work = (function, group, self._n_threads, self._origin)
+            work = (function, group, self._n_threads, worker.process_name())
             return Job(numbers, worker.run_tasks, work) if numbers else None
 
         name = getattr(function, "__qualname__", repr(function))
