@@ -1,0 +1,117 @@
+"""What batch systems and launchers write into the environment of a process."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """The job that this process belongs to; None stands for what the system does not tell.
+
+    Parameters
+    ----------
+    system
+        Name of the batch system.
+    number
+        Number of the job.
+    n_nodes, n_tasks, cpus_per_task
+        What was asked for.
+    memory_per_node, memory_per_cpu
+        What was asked for, in bytes.
+    end
+        When the job will be ended, in seconds since 1970.
+    """
+
+    system: str
+    number: str
+    n_nodes: int | None = None
+    n_tasks: int | None = None
+    cpus_per_task: int | None = None
+    memory_per_node: int | None = None
+    memory_per_cpu: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a launcher started this process, with others beside it.
+
+    Parameters
+    ----------
+    launcher
+        Its name.
+    n_ranks
+        Number of processes that it started.
+    rank
+        Number of this one among them, from 0.
+    n_local
+        How many of them are on this machine, or None if that is not known.
+    """
+
+    launcher: str
+    n_ranks: int
+    rank: int
+    n_local: int | None = None
+
+
+def read_job(environ: Mapping[str, str]) -> Job | None:
+    """Return the job that the environment tells of, or None outside of one."""
+
+    def number(*names: str) -> int | None:
+        return _first_number(environ, names)
+
+    if "SLURM_JOB_ID" in environ:
+        return Job(
+            "Slurm",
+            environ["SLURM_JOB_ID"],
+            number("SLURM_JOB_NUM_NODES", "SLURM_NNODES"),
+            number("SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"),
+            number("SLURM_CPUS_PER_TASK"),
+            _mebibytes(number("SLURM_MEM_PER_NODE")),
+            _mebibytes(number("SLURM_MEM_PER_CPU")),
+            number("SLURM_JOB_END_TIME"),
+        )
+    if "PBS_JOBID" in environ:
+        n_tasks, n_cpus = number("PBS_NP"), number("PBS_NUM_PPN", "NCPUS")
+        return Job("PBS", environ["PBS_JOBID"], number("PBS_NUM_NODES"), n_tasks, n_cpus)
+    if "LSB_JOBID" in environ:
+        # Pairs of a host and its number of slots.
+        n_nodes = len(environ.get("LSB_MCPU_HOSTS", "").split()) // 2
+        return Job("LSF", environ["LSB_JOBID"], n_nodes or None, number("LSB_DJOB_NUMPROC"))
+    if "SGE_TASK_ID" in environ:
+        return Job("Grid Engine", environ.get("JOB_ID", "?"), number("NHOSTS"), number("NSLOTS"))
+    return None
+
+
+SIGNS = (
+    ("Open MPI", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
+    ("MVAPICH", "MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK"),
+    ("mpiexec", "PMI_SIZE", "PMI_RANK"),
+    ("srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
+)
+"""Launchers with the variables that hold the number of processes and the own number."""
+
+
+def read_launch(environ: Mapping[str, str]) -> Launch | None:
+    """Return how a launcher started this process, or None if none did.
+
+    A single task of srun counts only if it speaks to an MPI library: it may be a mere shell.
+    """
+    for launcher, *names in SIGNS:
+        n_ranks, rank = (_first_number(environ, [name]) for name in names)
+        if n_ranks is None or rank is None or (launcher == "srun" and n_ranks == 1):
+            continue
+        local = ("OMPI_COMM_WORLD_LOCAL_SIZE", "MV2_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS")
+        n_local = _first_number(environ, local)
+        return Launch(launcher, n_ranks, rank, n_local)
+    return None
+
+
+def _first_number(environ: Mapping[str, str], names: Iterable[str]) -> int | None:
+    return next((int(environ[name]) for name in names if environ.get(name, "").isdigit()), None)
+
+
+def _mebibytes(n: int | None) -> int | None:
+    return None if n is None else n * MEBIBYTE
