@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -571,3 +572,16 @@ class TestCommand:
         with pytest.raises(SystemExit, match=r"^2$"):
             main(["doctor", "--timeout", seconds])
         assert "--timeout" in capsys.readouterr().err
+
+
+def test_the_page_shows_what_is_printed():
+    """Labels and headings of the example are those of the program."""
+    page = Path(__file__).resolve().parents[2] / "docs/doctor.md"
+    example = page.read_text(encoding="utf-8").split("```text\n")[1].split("```")[0]
+    known = {*rows_of(text_of(replace(HEALTHY, job=Job("Slurm", "1"))))}
+    known |= {f"pool={test.pool}" for test in SELF_TESTS} | {"numpy", "scipy", *OPTIONAL}
+    shown = set(rows_of(example.split("advice\n")[0]))
+    assert {"cores by quota", "memory limit", "library"} <= shown
+    assert shown <= known | {"nautilus", "loky", "cloudpickle", "threadpoolctl"} | {
+        "openblas 0.3.30", "openblas 0.3.31.188.0"
+    }  # fmt: skip
