@@ -323,7 +323,7 @@ class TestAccidents:
                 WorkerLostError, match=r"(?s)died 3 times .*0\.95.*SIGKILL"
             ) as error:
                 collect(evaluator, LINE, found)
-            assert " 1 point(s)" in str(error.value)
+            assert "worked on 1 point, at a = " in str(error.value)
             assert np.isfinite(found).sum() >= 14
             assert np.isnan(found[18])
             again, _ = collect(evaluator, LINE[:5])

@@ -1,13 +1,10 @@
 """Calling the likelihood for one chunk of points and judging what it returned."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from nautilus._signals import Termination
 from nautilus._types import BlobArray, BoolArray, FloatArray, IntArray
 from nautilus.evaluate.answers import (
     LOG_L_MAX,
@@ -21,6 +18,7 @@ from nautilus.evaluate.answers import (
     raised,
     refused,
 )
+from nautilus.evaluate.attempt import Manner, attempt, too_slow
 from nautilus.evaluate.blobs import (
     BlobError,
     BlobLayout,
@@ -33,7 +31,7 @@ from nautilus.evaluate.blobs import (
 )
 from nautilus.evaluate.delivery import Worker
 from nautilus.evaluate.likelihood import Likelihood, Physical
-from nautilus.evaluate.limit import Ending, Expired, TimeLimit
+from nautilus.evaluate.limit import Ending
 from nautilus.evaluate.parameters import length_of, padded, physical_of, row_of, rows_of
 
 
@@ -55,14 +53,6 @@ class ChunkResult:
     n_nan: int = 0
     failure: Failure | None = None
     worker: Worker | None = None
-
-
-@dataclass(frozen=True)
-class _Manner:
-    """How calls are made: as the `test` before the run, and how a hanging one may be ended."""
-
-    is_test: bool
-    ending: Ending
 
 
 @dataclass(frozen=True)
@@ -117,7 +107,7 @@ def evaluate_chunk(
         return failed_chunk(prior_failure(points, error))
     answer = _call_block if likelihood.vectorized else _call_each
     start = time.perf_counter()
-    answers = answer(likelihood, points, physical, layout, _Manner(is_test, ending))
+    answers = answer(likelihood, points, physical, layout, Manner(is_test, ending))
     seconds = time.perf_counter() - start
     return _judge(likelihood, points, answers, seconds)
 
@@ -127,7 +117,7 @@ def _call_each(
     points: FloatArray,
     physical: Physical,
     layout: BlobLayout | None,
-    manner: _Manner,
+    manner: Manner,
 ) -> _Answers:
     log_l = np.full(len(points), -np.inf)
     known = np.zeros(len(points), dtype=np.bool_)
@@ -136,7 +126,7 @@ def _call_each(
     failure = None
     for i, parameters in enumerate(rows_of(physical)):
         try:
-            returned, n_raised, error = _attempt(likelihood, parameters, manner)
+            returned, n_raised, error = attempt(likelihood, parameters, manner)
             n_calls += n_raised + (error is None)
             n_errors += n_raised
             if error is None:
@@ -186,13 +176,13 @@ def _call_block(
     points: FloatArray,
     physical: Physical,
     layout: BlobLayout | None,
-    manner: _Manner,
+    manner: Manner,
 ) -> _Answers:
     n, n_called = len(points), length_of(physical)
     nothing = _Answers(np.empty(0), np.empty(0, np.bool_), None, layout)
     n_calls, n_errors = n, 0
     try:
-        returned, n_errors, error = _attempt(likelihood, physical, manner)
+        returned, n_errors, error = attempt(likelihood, physical, manner)
         n_calls = n * (n_errors + (error is None))
         if error is None:
             value, blobs = split_return(returned)
@@ -212,7 +202,7 @@ def _call_block(
 
 
 def _one_by_one(
-    likelihood: Likelihood, points: FloatArray, layout: BlobLayout | None, manner: _Manner
+    likelihood: Likelihood, points: FloatArray, layout: BlobLayout | None, manner: Manner
 ) -> _Answers:
     """Find the points of a block at which a vectorised likelihood raises; they count as -inf."""
     strict = replace(likelihood, on_error="raise")
@@ -270,34 +260,6 @@ def _judge(
     )
 
 
-def _attempt(
-    likelihood: Likelihood, parameters: Any, manner: _Manner
-) -> tuple[Any, int, BaseException | None]:
-    """Return the answer, how often the likelihood raised, and what, if it never answered."""
-    n_allowed = 1 + (likelihood.n_retries if likelihood.on_error == "retry" else 0)
-    last: BaseException | None = None
-    for n_raised in range(n_allowed):
-        # The function may change what it is given; errors must still name the true parameters.
-        given = _fresh(parameters)
-        try:
-            with TimeLimit(likelihood.call_timeout, manner.ending):
-                returned = likelihood.function(given, *likelihood.args, **likelihood.kwargs)
-        except Termination:
-            raise
-        except Expired:
-            last = too_slow(likelihood.call_timeout)
-            continue
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code
-            last = error
-            continue
-        if manner.is_test and not _is_same(given, parameters):
-            raise RefusedError(
-                "changed the parameters that it was given; copy them before writing to them"
-            )
-        return returned, n_raised, None
-    return None, n_allowed, last
-
-
 def timed_out_chunk(
     likelihood: Likelihood, point: FloatArray, layout: BlobLayout | None, seconds: float
 ) -> ChunkResult:
@@ -308,28 +270,3 @@ def timed_out_chunk(
         failure = raised(too_slow(likelihood.call_timeout), parameters, point[0], 0)
         answers = replace(answers, log_l=np.empty(0), known=np.empty(0, np.bool_), failure=failure)
     return _judge(likelihood, point, answers, seconds)
-
-
-def too_slow(seconds: float | None) -> TimeoutError:
-    """Return the error of a call that took longer than it may."""
-    return TimeoutError(f"the call took longer than call_timeout = {seconds} s")
-
-
-def _fresh(parameters: Any) -> Any:
-    if isinstance(parameters, Mapping):
-        return {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in parameters.items()}
-    return parameters.copy()
-
-
-def _is_same(given: Any, parameters: Any) -> bool:
-    if isinstance(parameters, Mapping):
-        return given.keys() == parameters.keys() and all(
-            _is_same_array(given[name], parameters[name]) for name in parameters
-        )
-    return _is_same_array(given, parameters)
-
-
-def _is_same_array(given: Any, parameters: Any) -> bool:
-    # The prior may give NaN, or objects of which nobody can say whether they are NaN.
-    has_nan = np.asarray(parameters).dtype.kind in "fc"
-    return np.array_equal(given, parameters, equal_nan=has_nan)

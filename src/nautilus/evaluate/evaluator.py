@@ -2,9 +2,9 @@
 
 import uuid
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import Future
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -14,15 +14,18 @@ import numpy as np
 from nautilus._types import BlobArray, FloatArray, IntArray
 from nautilus.errors import BackendError, SettingsError
 from nautilus.evaluate import worker
-from nautilus.evaluate.answers import error_of, place_of
+from nautilus.evaluate.answers import error_of
 from nautilus.evaluate.backends import as_executor
+from nautilus.evaluate.batch import Batch, Results
 from nautilus.evaluate.blobs import BlobLayout
-from nautilus.evaluate.calls import ChunkResult, timed_out_chunk
-from nautilus.evaluate.chunks import Chunk, ChunkRule, Cutter
+from nautilus.evaluate.calls import ChunkResult
+from nautilus.evaluate.chunks import Chunk, ChunkRule
+from nautilus.evaluate.counts import Counts
 from nautilus.evaluate.delivery import Delivery
-from nautilus.evaluate.flight import N_RETRIES, Flight, Job, Loss
+from nautilus.evaluate.flight import N_RETRIES, Flight, Job
 from nautilus.evaluate.likelihood import Likelihood
-from nautilus.evaluate.parameters import physical_of, row_of
+
+TEST_PREFIX = "The test before the run: "
 
 N_TEST = 4
 """Points of the first set on which a likelihood is tested if nobody did it before."""
@@ -45,46 +48,6 @@ class Evaluated:
     index: IntArray
     log_l: FloatArray
     blobs: BlobArray | None
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What the likelihood was asked for so far, tests and repetitions included.
-
-    Parameters
-    ----------
-    n_calls
-        Points for which it was called.
-    seconds
-        Time spent in it, summed over workers.
-    n_errors
-        How often it raised.
-    n_nan
-        How often it returned NaN.
-    """
-
-    n_calls: int = 0
-    seconds: float = 0.0
-    n_errors: int = 0
-    n_nan: int = 0
-
-    def plus(self, result: ChunkResult) -> "Counts":
-        """Return the counts after a chunk."""
-        return Counts(
-            self.n_calls + result.n_calls,
-            self.seconds + result.seconds,
-            self.n_errors + result.n_errors,
-            self.n_nan + result.n_nan,
-        )
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Points to be evaluated; `test` is the rule for chunks of the self-test, `prefix` its name."""
-
-    points: FloatArray
-    test: ChunkRule | None = None
-    prefix: str = ""
 
 
 class Evaluator:
@@ -165,7 +128,7 @@ class Evaluator:
             raise SettingsError("The test of the likelihood got no points; give at least one.")
         if self._likelihood.vectorized:
             chosen = chosen[: self._likelihood.n_batch]
-        batch = _Batch(chosen, ChunkRule(len(chosen), 1), "The test before the run: ")
+        batch = Batch(self._likelihood, chosen, None, ChunkRule(len(chosen), 1))
         with closing(self._results(batch)) as results:
             (_, result), *_ = [pair for some in results for pair in some]
         self._layout = result.layout
@@ -218,85 +181,61 @@ class Evaluator:
         """Yield an empty chunk once calls are under way, then finished ones."""
         if self._layout is None and len(points):
             self.self_test(points[:N_TEST])
-        with closing(self._results(_Batch(points))) as results:
+        batch = Batch(self._likelihood, points, self._layout)
+        with closing(self._results(batch)) as results:
             next(results)
             yield Evaluated(np.empty(0, np.int64), np.empty(0), None)
             for chunk, result in (pair for some in results for pair in some):
                 if len(result.index):
                     yield Evaluated(chunk.start + result.index, result.log_l, result.blobs)
 
-    def _results(self, batch: "_Batch") -> Generator[list[tuple[Chunk, ChunkResult]], None, None]:
+    def _results(self, batch: Batch) -> Generator[Results, None, None]:
         """Yield an empty list once calls are under way, then lists of finished chunks."""
-        cutter = Cutter(len(batch.points))
         self._delivery.reset()
 
         def take() -> Job[Chunk] | None:
-            chunk = cutter.next(batch.test or self._rule)
+            chunk = batch.take(self._rule)
             return None if chunk is None else self._job(chunk, batch)
 
-        rescued: list[tuple[Chunk, ChunkResult]] = []
-
-        def rescue(loss: Loss[Chunk]) -> bool:
-            return self._rescue(loss, batch, cutter, rescued)
-
-        with Flight[Chunk](self._handle, self._described(batch), rescue) as flight:
-            flight.fill(take, self._n_ahead)
+        with Flight[Chunk](self._handle, batch.describe, batch.rescue) as flight:
+            flight.fill(take, self._n_ahead())
             yield []
-            while not flight.is_empty or not cutter.is_empty:
-                results = self._landed(flight.collect(), cutter) + rescued
-                rescued.clear()
+            while not (flight.is_empty and batch.is_taken):
+                results = self._landed(flight.collect(), batch) + self._rescued(batch)
                 yield results
                 failures = [result.failure for _, result in results if result.failure]
                 if failures:
-                    yield self._landed(flight.drain(), cutter)
-                    raise error_of(failures[0], batch.prefix)
-                flight.fill(take, self._n_ahead)
+                    yield self._landed(flight.drain(), batch)
+                    raise error_of(failures[0], TEST_PREFIX if batch.is_test else "")
+                flight.fill(take, self._n_ahead())
 
-    @property
     def _n_ahead(self) -> int:
+        # Workers of some pools come and go.
         self._rule = replace(self._rule, n_workers=self._handle.size)
         return self._rule.n_ahead
 
-    def _rescue(
-        self,
-        loss: Loss[Chunk],
-        batch: "_Batch",
-        cutter: Cutter,
-        rescued: list[tuple[Chunk, ChunkResult]],
-    ) -> bool:
-        """Look for the one point over which workers die; see to it if its call hung."""
-        chunk, limit = loss.job.key, self._likelihood.call_timeout
-        if chunk.n_points > 1 and not self._likelihood.vectorized:
-            cutter.split(chunk)
-            return True
-        if chunk.n_points > 1 or limit is None or loss.seconds < limit:
-            return False
-        points = batch.points[chunk.start : chunk.stop]
-        result = timed_out_chunk(self._likelihood, points, self._layout, loss.seconds)
-        self._counts = self._counts.plus(result)
-        rescued.append((chunk, result))
-        return True
+    def _job(self, chunk: Chunk, batch: Batch) -> Job[Chunk]:
+        if self._delivery.send():
+            chunk = replace(chunk, with_payload=True)
+        task = worker.ChunkTask(
+            key=self._key,
+            points=batch.points_of(chunk),
+            layout=batch.layout,
+            is_test=batch.is_test,
+            n_threads=self._n_threads,
+            origin=worker.process_name(),
+            payload=self._pickled() if chunk.with_payload else None,
+        )
+        return Job(chunk, worker.run_chunk, (task,), N_RETRIES if chunk.is_suspect else 0)
 
-    def _described(self, batch: "_Batch") -> Callable[[Chunk], str]:
-        def describe(chunk: Chunk) -> str:
-            points = batch.points[chunk.start : chunk.stop]
-            with suppress(Exception):  # the prior's, while another error is described
-                first = row_of(physical_of(self._likelihood, points[:1]), 0)
-                return f"{len(points)} point(s), the first {place_of(first, points[0])}"
-            return f"{len(points)} point(s), the first {points[0]} in the unit cube"
-
-        return describe
-
-    def _landed(
-        self, finished: list[tuple[Chunk, Future[Any]]], cutter: Cutter
-    ) -> list[tuple[Chunk, ChunkResult]]:
-        """Count results; chunks whose worker misses the likelihood go back to the cutter."""
+    def _landed(self, finished: list[tuple[Chunk, Future[Any]]], batch: Batch) -> Results:
+        """Count results; chunks whose worker misses the likelihood go back to the batch."""
         results = []
         for chunk, future in finished:
             answer = _answer(future)
             if isinstance(answer, worker.Missing):
                 self._delivery.ask(answer.worker)
-                cutter.put_back(chunk)
+                batch.put_back(chunk)
                 continue
             if chunk.with_payload and answer.worker is not None:
                 self._delivery.arrive(answer.worker)
@@ -305,20 +244,11 @@ class Evaluator:
             results.append((chunk, answer))
         return results
 
-    def _job(self, chunk: Chunk, batch: "_Batch") -> Job[Chunk]:
-        if self._delivery.send():
-            chunk = replace(chunk, with_payload=True)
-        is_test = batch.test is not None
-        task = worker.ChunkTask(
-            key=self._key,
-            points=batch.points[chunk.start : chunk.stop],
-            layout=None if is_test else self._layout,
-            is_test=is_test,
-            n_threads=self._n_threads,
-            origin=worker.process_name(),
-            payload=self._pickled() if chunk.with_payload else None,
-        )
-        return Job(chunk, worker.run_chunk, (task,), N_RETRIES if chunk.is_suspect else 0)
+    def _rescued(self, batch: Batch) -> Results:
+        results = batch.rescued()
+        for _, result in results:
+            self._counts = self._counts.plus(result)
+        return results
 
     def _pickled(self) -> bytes:
         if self._payload is None:
