@@ -226,7 +226,8 @@ class Evaluator:
             origin=worker.process_name(),
             payload=self._pickled() if chunk.with_payload else None,
         )
-        return Job(chunk, worker.run_chunk, (task,), N_RETRIES if chunk.is_suspect else 0)
+        n_lost = N_RETRIES if chunk.is_suspect else 0
+        return Job(chunk, worker.run_chunk, (task,), n_lost, chunk.is_suspect)
 
     def _landed(self, finished: list[tuple[Chunk, Future[Any]]], batch: Batch) -> Results:
         """Count results; chunks whose worker misses the likelihood go back to the batch."""

@@ -28,22 +28,34 @@ GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Job(Generic[Key]):
-    """A call, with whatever tells its caller which one it is."""
+    """A call, with whatever tells its caller which one it is.
+
+    Parameters
+    ----------
+    key
+        Tells which one it is.
+    function, args
+        What is called.
+    n_lost
+        How often workers died that had it.
+    is_suspect
+        Whether it runs alone, so that workers that die do so over nothing else.
+    """
 
     key: Key
     function: Callable[..., Any]
     args: tuple[Any, ...]
     n_lost: int = 0
+    is_suspect: bool = False
 
 
 @dataclass(frozen=True)
-class _Launch(Generic[Key]):
-    """A job under way: where, since when on the monotonic clock, and whether all alone."""
+class _UnderWay(Generic[Key]):
+    """A job that was started: where, and when on the monotonic clock."""
 
     job: Job[Key]
     executor: Executor
     start: float
-    is_alone: bool
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,7 @@ class Flight(Generic[Key]):
         self._handle = handle
         self._describe = describe
         self._rescue = rescue
-        self._running: dict[Future[Any], _Launch[Key]] = {}
+        self._running: dict[Future[Any], _UnderWay[Key]] = {}
         self._lost: deque[Job[Key]] = deque()
         self._error: BaseException | None = None
 
@@ -115,19 +127,17 @@ class Flight(Generic[Key]):
     def fill(self, take: Callable[[], Job[Key] | None], n_most: int) -> None:
         """Start calls until `n_most` are under way or `take` returns None.
 
-        A call that was lost twice runs alone, so that a third loss is its own fault; so does one
-        that `take` returns with as many losses.
+        A call that was lost twice is suspect and runs alone.
         """
         while self._error is None and len(self._running) < n_most:
             job = self._lost.popleft() if self._lost else take()
             if job is None:
                 return
-            is_suspect = job.n_lost >= N_RETRIES
-            if is_suspect and self._running:
+            if job.is_suspect and self._running:
                 self._lost.appendleft(job)
                 return
             self._launch(job)
-            if is_suspect:
+            if job.is_suspect:
                 return
 
     def collect(self) -> list[tuple[Key, Future[Any]]]:
@@ -150,6 +160,9 @@ class Flight(Generic[Key]):
         """
         if self._error is None and self._running:
             self._wait()
+            if self._error is not None:
+                # Calls that end soon are not lost with those that are given up.
+                self._settle()
         futures = [future for future in self._running if future.done()]
         finished = [done for future in futures if (done := self._land(future)) is not None]
         if self._error is not None and not finished:
@@ -176,11 +189,14 @@ class Flight(Generic[Key]):
             self._handle.discard(executor)
             executor = self._handle.executor
             future = executor.submit(job.function, *job.args)
+        except BackendError:
+            raise
         except RuntimeError as error:
             raise BackendError(
-                f"The pool takes no more work ({error}); give an open one."
+                f"The pool takes no more work ({error}). What was computed until then is kept; "
+                "give an open pool to a new sampler."
             ) from error
-        self._running[future] = _Launch(job, executor, time.monotonic(), not self._running)
+        self._running[future] = _UnderWay(job, executor, time.monotonic())
 
     def _wait(self) -> None:
         try:
@@ -190,27 +206,32 @@ class Flight(Generic[Key]):
             self._error = error
 
     def _land(self, future: Future[Any]) -> tuple[Key, Future[Any]] | None:
-        launch = self._running.pop(future)
+        flown = self._running.pop(future)
         try:
             error = future.exception()
         except CancelledError as cancelled:
-            self._error = BackendError("The pool was shut down while it was in use.")
+            self._error = BackendError(
+                "The pool was shut down while it was in use. What was computed until then is kept; "
+                "give an open pool to a new sampler."
+            )
             self._error.__cause__ = cancelled
             return None
         if isinstance(error, KeyboardInterrupt):
             self._error = error
         elif error is None or not self._handle.is_lost(error):
-            return launch.job.key, future
+            return flown.job.key, future
         elif self._handle.recovery is Recovery.NONE:
             self._error = _broken(error)
+            self._error.__cause__ = error
         else:
-            self._handle.discard(launch.executor)
-            self._repeat(launch, error)
+            self._handle.discard(flown.executor)
+            self._repeat(flown, error)
         return None
 
-    def _repeat(self, launch: _Launch[Key], error: BaseException) -> None:
-        job = replace(launch.job, n_lost=launch.job.n_lost + 1)
-        if job.n_lost <= N_RETRIES or not launch.is_alone:
+    def _repeat(self, flown: _UnderWay[Key], error: BaseException) -> None:
+        n_lost = flown.job.n_lost + 1
+        job = replace(flown.job, n_lost=n_lost, is_suspect=n_lost >= N_RETRIES)
+        if not flown.job.is_suspect:
             self._lost.append(job)
             return
         message = (
@@ -218,15 +239,13 @@ class Flight(Generic[Key]):
             f"last time with nothing else under way. The pool says: {error} Is there enough "
             "memory, and does the likelihood survive these points when it is called directly?"
         )
-        if not self._rescue(Loss(job, time.monotonic() - launch.start, message)):
+        if not self._rescue(Loss(job, time.monotonic() - flown.start, message)):
             self._error = WorkerLostError(message)
             self._error.__cause__ = error
 
 
 def _broken(error: BaseException) -> BackendError:
-    broken = BackendError(
+    return BackendError(
         f"The pool broke: {error} What was computed until then is kept. With pool=<number> broken "
         "pools are replaced."
     )
-    broken.__cause__ = error
-    return broken
