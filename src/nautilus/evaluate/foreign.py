@@ -153,7 +153,8 @@ class IpyparallelExecutor(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:  # type: ignore[override]
         """Send the call to an engine."""
         future: Future[Any] = Future()
-        self._view.apply_async(fn, *args).add_done_callback(lambda done: _pass_on(done, future))
+        done = self._view.apply_async(worker.attempt, fn, *args)
+        done.add_done_callback(lambda done: _pass_on(done, future))
         return future
 
     def size(self) -> int:
@@ -164,9 +165,10 @@ class IpyparallelExecutor(Executor):
 def _pass_on(done: Future[Any], future: Future[Any]) -> None:
     if not future.set_running_or_notify_cancel():
         return
-    error = done.exception()
+    lost = done.exception()
+    answer, error = (None, lost) if lost is not None else done.result()
     if error is None:
-        future.set_result(done.result())
+        future.set_result(answer)
     else:
         future.set_exception(error)
 

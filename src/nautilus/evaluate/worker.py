@@ -201,6 +201,14 @@ def call(work: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
     return function(*arguments)
 
 
+def attempt(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Exception | None]:
+    """Call a function and return what it raises, for pools that keep only its text."""
+    try:
+        return function(*arguments), None
+    except Exception as error:  # noqa: BLE001 - it is raised where the call was asked for
+        return None, error
+
+
 def start(owner: int) -> None:
     """Prepare a process of a pool of our own, whose owner has the process number `owner`."""
     # Ctrl-C reaches all processes of a terminal; the owner of the pool decides what it means.
