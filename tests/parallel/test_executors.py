@@ -1,4 +1,4 @@
-"""What every backend promises: one contract, ten lines per backend, and a matrix of accidents."""
+"""What happens on pools when something goes wrong: a matrix of accidents."""
 
 import ctypes
 import multiprocessing
@@ -9,265 +9,21 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 
-import cloudpickle
 import numpy as np
 import pytest
+from pools import LINE, NamedPrior, collect
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from nautilus import Prior, Sampler
 from nautilus.errors import BackendError, LikelihoodError, WorkerLostError
 from nautilus.evaluate import chunks
-from nautilus.evaluate.backends import as_executor
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.tasks import TaskRunner
 
-# Workers cannot import this file; everything in it has to travel by value.
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
-
 pytestmark = pytest.mark.timeout(60)
-
-
-class NamedPrior:
-    """Two parameters, one of them curved."""
-
-    def to_physical(self, points):
-        return {"a": 4 * points[:, 0] - 2, "b": np.log(points[:, 1])}
-
-
-class Model:
-    """A likelihood with state, used through a bound method."""
-
-    def __init__(self, width):
-        self.width = width
-
-    def log_l(self, parameters, shift, scale=1.0):
-        a = parameters["a"] - shift
-        return -0.5 * (a / self.width) ** 2 * scale + parameters["b"], {"a": a, "two": np.ones(2)}
-
-
-class Counting:
-    """Leaves one file behind each time it is unpickled."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def __getstate__(self):
-        return {"folder": self.folder}
-
-    def __setstate__(self, state):
-        self.folder = state["folder"]
-        name = f"{os.getpid()}-{time.perf_counter_ns()}"
-        (self.folder / name).touch()
-
-    def __call__(self, parameters):
-        return -(parameters["a"] ** 2)
-
-
-class LastIsNaN:
-    """Returns 0, and NaN at the last point, once all others were evaluated."""
-
-    def __init__(self, folder, n_others):
-        self.folder = folder
-        self.n_others = n_others
-
-    def __call__(self, parameters):
-        if parameters["a"] < 1.75:
-            (self.folder / repr(float(parameters["a"]))).touch()
-            return 0.0
-        end = time.monotonic() + 30
-        while len(list(self.folder.iterdir())) < self.n_others and time.monotonic() < end:
-            time.sleep(0.01)
-        return np.nan
-
-
-class StubbornError(Exception):
-    """Can be pickled neither there nor back."""
-
-    def __init__(self, first, second):
-        super().__init__(f"{first} and {second}")
-        self.lock = threading.Lock()
-
-
-def cube_points(n):
-    return np.random.default_rng(5).random((n, 2))
-
-
-def collect(evaluator, points, log_l=None):
-    """Assemble what the evaluator yields, in `log_l` if given: it survives an error."""
-    log_l = np.empty(len(points)) if log_l is None else log_l
-    log_l[:] = np.nan
-    blobs = None
-    for done in evaluator.evaluate(points):
-        assert np.isnan(log_l[done.index]).all()
-        log_l[done.index] = done.log_l
-        if done.blobs is not None:
-            blobs = np.empty(len(points), done.blobs.dtype) if blobs is None else blobs
-            blobs[done.index] = done.blobs
-    return log_l, blobs
-
-
-class ExecutorContract:
-    """What a backend's own class promises, once it has these two."""
-
-    n_processes: int  # worker processes other than this one
-    open_pool: Callable[[], AbstractContextManager]  # yields what a user passes as `pool`
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def pool(cls):
-        with cls.open_pool() as pool:
-            yield as_executor(pool)
-
-    def test_numbers_are_those_of_serial_calls(self, pool):
-        points = cube_points(403)
-        likelihood = Likelihood(Model(0.3).log_l, NamedPrior(), args=(0.5,), kwargs={"scale": 2.0})
-        log_l, blobs = collect(Evaluator(likelihood, pool), points)
-        expected, expected_blobs = collect(Evaluator(likelihood, None), points)
-        np.testing.assert_array_equal(log_l, expected, strict=True)
-        np.testing.assert_array_equal(blobs, expected_blobs, strict=True)
-        assert blobs.dtype == [("a", float), ("two", float, 2)]
-
-    def test_vectorised_numbers_are_those_of_serial_calls(self, pool):
-        points = cube_points(403)
-        offset = 0.25
-
-        def log_l(parameters):
-            return -((parameters["a"] - offset) ** 2) + parameters["b"].max()  # depends on the call
-
-        likelihood = Likelihood(log_l, NamedPrior(), vectorized=True, n_batch=50)
-        found, _ = collect(Evaluator(likelihood, pool), points)
-        expected, _ = collect(Evaluator(likelihood, None), points)
-        np.testing.assert_array_equal(found, expected)
-
-    def test_likelihood_travels_once_to_each_worker(self, pool, tmp_path):
-        evaluator = Evaluator(Likelihood(Counting(tmp_path), NamedPrior()), pool)
-        for _ in range(3):
-            collect(evaluator, cube_points(50))
-        processes = [path.name.split("-")[0] for path in tmp_path.iterdir()]
-        assert len(processes) == len(set(processes)) <= self.n_processes
-        assert bool(processes) == (self.n_processes > 0)
-
-    def test_exception_comes_back_with_its_place(self, pool):
-        def log_l(parameters):
-            if parameters["a"] > 1.5:
-                raise StubbornError("too", "far")
-            return 0.0
-
-        points = np.array([[0.1, 0.5], [0.2, 0.5], [0.3, 0.5], [0.4, 0.5], [0.975, 0.5]])
-        evaluator = Evaluator(Likelihood(log_l, NamedPrior()), pool)
-        with pytest.raises(
-            LikelihoodError, match=r"raised .*StubbornError: too and far at a = 1.9"
-        ) as e:
-            collect(evaluator, points)
-        assert e.value.parameters["a"] == pytest.approx(1.9)
-        np.testing.assert_array_equal(e.value.point, points[4])
-        assert "raise StubbornError" in e.value.remote_traceback
-        found, _ = collect(evaluator, points[:4])  # the evaluator goes on
-        np.testing.assert_array_equal(found, np.zeros(4))
-
-    def test_finished_points_are_delivered_before_an_error(self, pool, tmp_path):
-        points = np.linspace(0.05, 0.95, 19)[:, np.newaxis].repeat(2, axis=1)
-        evaluator = Evaluator(Likelihood(LastIsNaN(tmp_path, 18), NamedPrior()), pool)
-        evaluator.self_test(points[:1])
-        found = np.empty(19)
-        with pytest.raises(LikelihoodError, match=r"returned nan at a = 1\.[78]"):
-            collect(evaluator, points, found)
-        np.testing.assert_array_equal(found, [0.0] * 18 + [np.nan])
-
-    def test_closing_the_iterator_leaves_evaluator_and_pool_in_order(self, pool):
-        evaluator = Evaluator(Likelihood(lambda p: p["a"], NamedPrior()), pool)
-        points = cube_points(200)
-        results = evaluator.evaluate(points)
-        next(results)
-        results.close()
-        found, _ = collect(evaluator, points)
-        np.testing.assert_array_equal(found, 4 * points[:, 0] - 2)
-
-    def test_self_test_runs_where_the_likelihood_will(self, pool):
-        here = os.getpid()
-        evaluator = Evaluator(Likelihood(lambda _: float(os.getpid() == here), NamedPrior()), pool)
-        np.testing.assert_array_equal(
-            evaluator.self_test(cube_points(3)).log_l, float(self.n_processes == 0)
-        )
-
-    def test_tasks_are_answered_in_order(self, pool):
-        runner = TaskRunner(pool)
-        assert runner.map(pow, [(i, 2) for i in range(20)]) == [i**2 for i in range(20)]
-        assert runner.map(pow, []) == []
-        with pytest.raises(ZeroDivisionError, match="zero"):
-            runner.map(divmod, [(1, 1), (1, 0)])
-
-
-class TestSerial(ExecutorContract):
-    n_processes = 0
-
-    @staticmethod
-    @contextmanager
-    def open_pool():
-        yield None
-
-
-class TestLoky(ExecutorContract):
-    n_processes = 2
-
-    @staticmethod
-    @contextmanager
-    def open_pool():
-        with Evaluator(Likelihood(abs, NamedPrior()), 2) as owner:
-            yield owner._handle
-
-
-class TestThreads(ExecutorContract):
-    n_processes = 0
-
-    @staticmethod
-    @contextmanager
-    def open_pool():
-        with ThreadPoolExecutor(2) as pool:
-            yield pool
-
-
-class TestSpawnedProcesses(ExecutorContract):
-    n_processes = 2
-
-    @staticmethod
-    @contextmanager
-    def open_pool():
-        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-            yield pool
-
-
-class TestMultiprocessingPool(ExecutorContract):
-    n_processes = 2
-
-    @staticmethod
-    @contextmanager
-    def open_pool():
-        with multiprocessing.get_context("spawn").Pool(2) as pool:
-            yield pool
-
-
-class MapOnly:
-    """The least that a pool can be."""
-
-    def __init__(self, pool):
-        self.size = 2
-        self.map = pool.map
-
-
-class TestAnythingWithMap(ExecutorContract):
-    n_processes = 2
-
-    @staticmethod
-    @contextmanager
-    def open_pool():
-        with multiprocessing.get_context("spawn").Pool(2) as pool:
-            yield MapOnly(pool)
 
 
 def dying_likelihood(flag=None):
@@ -306,7 +62,6 @@ def is_alive(pid):
 
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
-LINE = np.linspace(0.05, 0.95, 19)[:, np.newaxis].repeat(2, axis=1)
 
 
 @posix_only
