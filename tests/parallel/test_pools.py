@@ -297,7 +297,7 @@ class TestContract:
         assert e.value.parameters["a"] == A_OF_LINE[18]
 
     def test_size_is_detected(self, pool, kind):
-        assert pool.size == kind.size
+        assert pool.n_workers == kind.size
 
     def test_the_pool_is_left_open(self, given):
         likelihood = Likelihood(lambda p: p["a"], NamedPrior())

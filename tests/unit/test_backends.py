@@ -14,12 +14,12 @@ from nautilus.evaluate.tasks import TaskRunner
 def test_no_pool_is_serial(pool):
     handle = as_executor(pool)
     assert isinstance(handle.executor, SerialExecutor)
-    assert (handle.size, handle.owned) == (1, False)
+    assert (handle.n_workers, handle.is_owned) == (1, False)
 
 
 def test_a_number_starts_processes_of_our_own_when_they_are_used():
     handle = as_executor(3)
-    assert (handle.size, handle.owned) == (3, True)
+    assert (handle.n_workers, handle.is_owned) == (3, True)
     assert handle._executor is None
     handle.close()
 
@@ -28,7 +28,7 @@ def test_an_executor_is_used_as_it_is():
     with ThreadPoolExecutor(3) as pool:
         handle = as_executor(pool)
         assert handle.executor is pool
-        assert (handle.size, handle.owned) == (3, False)
+        assert (handle.n_workers, handle.is_owned) == (3, False)
         handle.discard()
         handle.close()
         assert pool.submit(int).result() == 0
@@ -45,10 +45,10 @@ def test_other_pools_are_dressed():
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         handle = as_executor(pool)
         assert isinstance(handle.executor, PoolExecutor)
-        assert (handle.size, handle.owned) == (1, False)
+        assert (handle.n_workers, handle.is_owned) == (1, False)
     handle = as_executor(Mapper())
     assert isinstance(handle.executor, MapExecutor)
-    assert (handle.size, handle.owned) == (5, False)
+    assert (handle.n_workers, handle.is_owned) == (5, False)
     with TaskRunner(handle) as runner:
         assert runner.n_workers == 5
         assert runner.map(divmod, [(7, 2), (9, 4)]) == [(3, 1), (2, 1)]

@@ -30,6 +30,11 @@ class SerialExecutor(Executor):
 class PoolExecutor(Executor):
     """A `multiprocessing.Pool`, or a pool of another package with its interface."""
 
+    @staticmethod
+    def recognises(pool: object) -> bool:
+        """Tell whether a pool is of this kind."""
+        return all(hasattr(pool, name) for name in ("apply_async", "_pool", "_maxtasksperchild"))
+
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._seen = list(pool._pool)  # noqa: SLF001 - no public way to notice a dead worker

@@ -41,7 +41,7 @@ class ExecutorHandle:
     make
         Returns the executor. For an owned pool, it is called when the pool is first used and again
         after it broke.
-    size
+    n_workers
         Number of workers, at least 1; a function if it may change.
     recovery
         What happens when a worker dies.
@@ -58,7 +58,7 @@ class ExecutorHandle:
     def __init__(
         self,
         make: Callable[[], Executor],
-        size: int | Callable[[], int],
+        n_workers: int | Callable[[], int],
         *,
         recovery: Recovery = Recovery.NONE,
         is_lost: Callable[[BaseException], bool] | None = None,
@@ -67,7 +67,7 @@ class ExecutorHandle:
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._make = make
-        self._size = size
+        self._n_workers = n_workers
         self._is_lost = is_lost
         self._check = check
         self._release = release
@@ -77,12 +77,12 @@ class ExecutorHandle:
         self.poll_seconds = poll_seconds
 
     @property
-    def size(self) -> int:
+    def n_workers(self) -> int:
         """Number of workers."""
-        return self._size() if callable(self._size) else self._size
+        return self._n_workers() if callable(self._n_workers) else self._n_workers
 
     @property
-    def owned(self) -> bool:
+    def is_owned(self) -> bool:
         """Whether the workers were started by this package."""
         return self.recovery is Recovery.REPLACED
 
@@ -120,7 +120,7 @@ class ExecutorHandle:
         executor
             Only if this is still the executor in use; somebody else may have replaced it already.
         """
-        if self.owned and self._executor is not None and executor in (None, self._executor):
+        if self.is_owned and self._executor is not None and executor in (None, self._executor):
             old, self._executor = self._executor, None
             if self._release is not None:
                 self._release(old)
@@ -195,47 +195,41 @@ def as_pools(
 def _of_name(pool: str) -> ExecutorHandle:
     if pool != mpi.NAME:
         raise _unknown(pool)
-    executor, size = mpi.world()
-    return ExecutorHandle(lambda: executor, size)
+    executor, n_workers = mpi.world()
+    return ExecutorHandle(lambda: executor, n_workers)
 
 
-def _of_cluster(pool: Any) -> ExecutorHandle | None:
+def _of_cluster(pool: object) -> ExecutorHandle | None:
     """Return a handle for the workers of another package, None if it is no such pool."""
-    executor: foreign.DaskExecutor | foreign.RayExecutor | foreign.IpyparallelExecutor
-    check = None
-    if foreign.is_dask(pool):
-        executor, is_lost = foreign.DaskExecutor(pool), foreign.is_lost_by_dask
-        check = executor.check
-    elif foreign.is_ray(pool):
-        executor, is_lost = foreign.RayExecutor(pool), foreign.is_lost_by_ray
-    elif foreign.is_ipyparallel(pool):
-        executor, is_lost = foreign.IpyparallelExecutor(pool), foreign.is_lost_by_ipyparallel
-    else:
+    kind = next((kind for kind in foreign.CLUSTERS if kind.recognises(pool)), None)
+    if kind is None:
         return None
+    cluster: foreign.Cluster = kind(pool)
     return ExecutorHandle(
-        lambda: executor,
-        executor.size,
+        lambda: cluster,
+        cluster.n_workers,
         recovery=Recovery.REPAIRED,
-        is_lost=is_lost,
-        check=check,
+        is_lost=cluster.is_lost,
+        check=cluster.check,
+        release=lambda _: cluster.release(),
     )
 
 
 def _of_executor(pool: object) -> ExecutorHandle | None:
     if not isinstance(pool, Executor):
         return None
-    return ExecutorHandle(lambda: pool, foreign.size_of(pool))
+    return ExecutorHandle(lambda: pool, foreign.count_workers(pool))
 
 
 def _of_mapper(pool: Any) -> ExecutorHandle | None:
-    if all(hasattr(pool, name) for name in ("apply_async", "_pool", "_maxtasksperchild")):
+    if PoolExecutor.recognises(pool):
         dressed = PoolExecutor(pool)
-        return ExecutorHandle(lambda: dressed, foreign.size_of(pool), check=dressed.check)
+        return ExecutorHandle(lambda: dressed, foreign.count_workers(pool), check=dressed.check)
     if not callable(getattr(pool, "map", None)):
         return None
     return ExecutorHandle(
         lambda: MapExecutor(pool),
-        foreign.size_of(pool),
+        foreign.count_workers(pool),
         release=lambda executor: executor.shutdown(),
     )
 

@@ -13,13 +13,13 @@ N_MOST = 5000
 class Chunk:
     """Points `start` to `stop` of the set.
 
-    `with_payload` tells whether the likelihood travels with it, `is_suspect` whether workers died
+    `has_payload` tells whether the likelihood travels with it, `is_suspect` whether workers died
     over points among which it was.
     """
 
     start: int
     stop: int
-    with_payload: bool = False
+    has_payload: bool = False
     is_suspect: bool = False
 
     @property
@@ -96,7 +96,7 @@ class Cutter:
 
     def put_back(self, chunk: Chunk) -> None:
         """Let a chunk travel again."""
-        self._again.append(replace(chunk, with_payload=False))
+        self._again.append(replace(chunk, has_payload=False))
 
     def split(self, chunk: Chunk) -> None:
         """Let the points of a chunk travel again, each by itself."""

@@ -79,7 +79,7 @@ class Evaluator:
         self._counts = Counts()
         self._delivery = Delivery()
         n_fixed = likelihood.n_batch if likelihood.vectorized else None
-        self._rule = ChunkRule(n_fixed, self._handle.size)
+        self._rule = ChunkRule(n_fixed, self._handle.n_workers)
         self._key = uuid.uuid4().hex
         worker.hold(self._key, likelihood)
         self._finalizer = weakref.finalize(self, worker.release, self._key)
@@ -97,7 +97,7 @@ class Evaluator:
     @property
     def n_workers(self) -> int:
         """Number of chunks that can be evaluated at the same time."""
-        return self._handle.size
+        return self._handle.n_workers
 
     def self_test(self, points: FloatArray) -> Evaluated:
         """Try the likelihood where the run will call it, and fix the layout of its blobs.
@@ -211,20 +211,20 @@ class Evaluator:
 
     def _n_ahead(self) -> int:
         # Workers of some pools come and go.
-        self._rule = replace(self._rule, n_workers=self._handle.size)
+        self._rule = replace(self._rule, n_workers=self._handle.n_workers)
         return self._rule.n_ahead
 
     def _job(self, chunk: Chunk, batch: Batch) -> Job[Chunk]:
         if self._delivery.send():
-            chunk = replace(chunk, with_payload=True)
-        task = worker.ChunkTask(
+            chunk = replace(chunk, has_payload=True)
+        task = worker.ChunkJob(
             key=self._key,
             points=batch.points_of(chunk),
             layout=batch.layout,
             is_test=batch.is_test,
             n_threads=self._n_threads,
             origin=worker.process_name(),
-            payload=self._pickled() if chunk.with_payload else None,
+            payload=self._pickled() if chunk.has_payload else None,
         )
         n_lost = N_RETRIES if chunk.is_suspect else 0
         return Job(chunk, worker.run_chunk, (task,), n_lost, chunk.is_suspect)
@@ -238,7 +238,7 @@ class Evaluator:
                 self._delivery.ask(answer.worker)
                 batch.put_back(chunk)
                 continue
-            if chunk.with_payload and answer.worker is not None:
+            if chunk.has_payload and answer.worker is not None:
                 self._delivery.arrive(answer.worker)
             self._counts = self._counts.plus(answer)
             self._rule = self._rule.measured(answer.seconds, answer.n_calls)

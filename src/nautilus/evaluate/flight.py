@@ -184,7 +184,7 @@ class Flight(Generic[Key]):
         try:
             future = executor.submit(job.function, *job.args)
         except BrokenExecutor as error:
-            if not self._handle.owned:
+            if not self._handle.is_owned:
                 raise _broken(error) from error
             self._handle.discard(executor)
             executor = self._handle.executor

@@ -1,6 +1,6 @@
-"""Pools of other packages: what they are, how many workers they have, what may happen to them.
+"""Clusters of other packages, dressed as `concurrent.futures.Executor`.
 
-None of these packages is imported here unless the user has imported it before.
+Nothing of theirs is imported here: a pool can be theirs only if the user has imported them.
 """
 
 import logging
@@ -31,7 +31,7 @@ SIZE_NAMES = ("num_workers", "_max_workers", "_processes", "size")
 schwimmbad. Only the first and the last are public, and where none is there cores are counted."""
 
 
-def size_of(pool: Any) -> int:
+def count_workers(pool: Any) -> int:
     """Return the number of workers of a pool, or of cores to be used where it does not say."""
     for name in SIZE_NAMES:
         size = getattr(pool, name, None)
@@ -40,23 +40,46 @@ def size_of(pool: Any) -> int:
     return int(loky.cpu_count())
 
 
-def is_instance(pool: object, module: str, *names: str) -> bool:
-    """Tell whether a pool is of a class of a package that may not be there."""
-    loaded = sys.modules.get(module)
-    classes = tuple(getattr(loaded, name, None) for name in names)
-    return isinstance(pool, tuple(one for one in classes if isinstance(one, type)))
+class Cluster(Executor):
+    """Workers of another package, which takes care of them: who dies is replaced, or left out."""
+
+    @staticmethod
+    def recognises(pool: object) -> bool:
+        """Tell whether a pool is of this kind."""
+        raise NotImplementedError
+
+    def n_workers(self) -> int:
+        """Return the number of calls that can be made at the same time now, at least 1."""
+        raise NotImplementedError
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Tell whether the exception of a call says that its worker died."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise `BackendError` if the cluster is gone."""
+
+    def release(self) -> None:
+        """End what was started for this object."""
 
 
-class DaskExecutor(Executor):
+class DaskCluster(Cluster):
     """The workers of a `distributed.Client`, or of its executor; they come and go."""
 
     def __init__(self, pool: Any) -> None:
-        client = getattr(pool, "_client", pool)
-        self._client = client
+        # An executor has no public way to its client.
+        self._client = getattr(pool, "_client", pool)
         # Equal calls are different calls: Dask must not answer one with the result of another.
-        self._executor = client.get_executor(pure=False)
+        self._executor = self._client.get_executor(pure=False)
         self._was_empty = False
-        self._n_threads, self._asked = 1, -math.inf
+        self._n_slots, self._asked = 1, -math.inf
+
+    @staticmethod
+    def recognises(pool: object) -> bool:
+        """Tell whether a pool is a client of Dask, or the executor of one."""
+        return _is_instance(pool, "distributed", "Client") or _is_instance(
+            pool, "distributed.cfexecutor", "ClientExecutor"
+        )
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Hand the call to the scheduler."""
@@ -65,55 +88,52 @@ class DaskExecutor(Executor):
             future: Future[Any] = self._executor.submit(fn, *args, **kwargs)
         return future
 
-    def size(self) -> int:
-        """Return the number of threads of all workers that are there now, at least 1."""
-        return max(self._count(), 1)
+    def n_workers(self) -> int:
+        """Return the number of threads of all workers."""
+        return max(self._ask(), 1)
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Tell whether workers died over the call until the scheduler gave it up."""
+        return _is_instance(error, "distributed", "KilledWorker")
 
     def check(self) -> None:
         """Raise if the cluster is gone; say so if it has no workers."""
         if self._client.status not in {"running", "connecting"}:
             raise BackendError(
                 f"The Dask client is {self._client.status}, so that no answer will come. What was "
-                "computed until then is kept; give a client of a running cluster."
+                "computed until then is kept; give the client of a running cluster to a new "
+                "sampler."
             )
-        is_empty = self._count() == 0
+        is_empty = self._ask() == 0
         if is_empty and not self._was_empty:
             LOGGER.warning("The Dask cluster has no workers; waiting for some.")
         self._was_empty = is_empty
 
-    def _count(self) -> int:
+    def _ask(self) -> int:
         # The scheduler is asked, which takes milliseconds; while it cannot be reached the last
         # answer holds, and the status of the client says what becomes of it.
         if time.monotonic() > self._asked + ASK_SECONDS:
             with suppress(OSError, TimeoutError):
-                self._n_threads = sum(self._client.nthreads().values())
+                self._n_slots = sum(self._client.nthreads().values())
             self._asked = time.monotonic()
-        return self._n_threads
+        return self._n_slots
 
 
-def is_dask(pool: object) -> bool:
-    """Tell whether a pool is a client of Dask, or the executor of one."""
-    return is_instance(pool, "distributed", "Client") or is_instance(
-        pool, "distributed.cfexecutor", "ClientExecutor"
-    )
-
-
-def is_lost_by_dask(error: BaseException) -> bool:
-    """Tell whether workers died over the call until the scheduler gave it up."""
-    return is_instance(error, "distributed", "KilledWorker")
-
-
-class RayExecutor(Executor):
+class RayCluster(Cluster):
     """Tasks on the cluster that `ray` is connected to, or on this machine."""
 
-    def __init__(self, ray: Any) -> None:
-        self._ray = ray
-        if not self._ray.is_initialized():
-            self._ray.init(
-                include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
-            )
+    def __init__(self, pool: Any) -> None:
+        self._ray = pool
+        self._is_ours = not pool.is_initialized()
+        if self._is_ours:
+            pool.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         # Lost calls are repeated by whoever asked for them, who counts how often.
-        self._remote = self._ray.remote(max_retries=0, num_cpus=1)(worker.call)
+        self._remote = pool.remote(max_retries=0, num_cpus=1)(worker.call)
+
+    @staticmethod
+    def recognises(pool: object) -> bool:
+        """Tell whether a pool is the module `ray` itself."""
+        return isinstance(pool, ModuleType) and pool.__name__ == "ray"
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:  # type: ignore[override]
         """Start the call as a task."""
@@ -121,34 +141,40 @@ class RayExecutor(Executor):
         future: Future[Any] = reference.future()
         return future
 
-    def size(self) -> int:
-        """Return the number of CPUs of the cluster now, at least 1."""
+    def n_workers(self) -> int:
+        """Return the number of CPUs of the cluster."""
         return max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
 
+    def is_lost(self, error: BaseException) -> bool:
+        """Tell whether the process of a task died."""
+        names = ("WorkerCrashedError", "OutOfMemoryError", "NodeDiedError")
+        return _is_instance(error, "ray.exceptions", *names)
 
-def is_lost_by_ray(error: BaseException) -> bool:
-    """Tell whether the process of a task died."""
-    return is_instance(
-        error, "ray.exceptions", "WorkerCrashedError", "OutOfMemoryError", "NodeDiedError"
-    )
-
-
-def is_ray(pool: object) -> bool:
-    """Tell whether a pool is the module `ray` itself."""
-    return isinstance(pool, ModuleType) and pool.__name__ == "ray"
+    def release(self) -> None:
+        """End Ray if it was started here."""
+        if self._is_ours:
+            self._ray.shutdown()
 
 
-class IpyparallelExecutor(Executor):
+class IpyparallelCluster(Cluster):
     """Engines of ipyparallel: each call goes to one that is free."""
 
     def __init__(self, pool: Any) -> None:
-        if is_instance(pool, "ipyparallel.client.view", "ViewExecutor"):
+        if _is_instance(pool, "ipyparallel.client.view", "ViewExecutor"):
             pool = pool.view
-        if is_instance(pool, "ipyparallel", "DirectView"):
+        if _is_instance(pool, "ipyparallel", "DirectView"):
             pool = pool.client.load_balanced_view(pool.targets)
-        elif is_instance(pool, "ipyparallel", "Client"):
+        elif _is_instance(pool, "ipyparallel", "Client"):
             pool = pool.load_balanced_view()
         self._view = pool
+
+    @staticmethod
+    def recognises(pool: object) -> bool:
+        """Tell whether a pool is a client, a view or the executor of a view."""
+        names = ("Client", "LoadBalancedView", "DirectView")
+        return _is_instance(pool, "ipyparallel", *names) or _is_instance(
+            pool, "ipyparallel.client.view", "ViewExecutor"
+        )
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:  # type: ignore[override]
         """Send the call to an engine."""
@@ -157,9 +183,17 @@ class IpyparallelExecutor(Executor):
         done.add_done_callback(lambda done: _pass_on(done, future))
         return future
 
-    def size(self) -> int:
-        """Return the number of engines now, at least 1."""
+    def n_workers(self) -> int:
+        """Return the number of engines."""
         return max(len(self._view), 1)
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Tell whether the engine died that had the call."""
+        return _is_instance(error, "ipyparallel.error", "EngineError")
+
+
+CLUSTERS: tuple[type[Any], ...] = (DaskCluster, RayCluster, IpyparallelCluster)
+"""Every kind, each made of a pool that it recognises."""
 
 
 def _pass_on(done: Future[Any], future: Future[Any]) -> None:
@@ -173,13 +207,8 @@ def _pass_on(done: Future[Any], future: Future[Any]) -> None:
         future.set_exception(error)
 
 
-def is_ipyparallel(pool: object) -> bool:
-    """Tell whether a pool is a client, a view or an executor of ipyparallel."""
-    return is_instance(pool, "ipyparallel", "Client", "LoadBalancedView", "DirectView") or (
-        is_instance(pool, "ipyparallel.client.view", "ViewExecutor")
-    )
-
-
-def is_lost_by_ipyparallel(error: BaseException) -> bool:
-    """Tell whether the engine died that had the call."""
-    return is_instance(error, "ipyparallel.error", "EngineError")
+def _is_instance(pool: object, module: str, *names: str) -> bool:
+    """Tell whether an object is of a class of a package that may not be there."""
+    loaded = sys.modules.get(module)
+    classes = (getattr(loaded, name, None) for name in names)
+    return isinstance(pool, tuple(one for one in classes if isinstance(one, type)))

@@ -39,7 +39,7 @@ class TaskRunner:
     @property
     def n_workers(self) -> int:
         """Number of tasks that can run at the same time."""
-        return self._handle.size
+        return self._handle.n_workers
 
     def map(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Return ``function(*task)`` for each task, in order.
@@ -89,13 +89,13 @@ class TaskRunner:
 
         name = getattr(function, "__qualname__", repr(function))
         with Flight[range](self._handle, lambda numbers: _describe(numbers, name)) as flight:
-            flight.fill(take, 2 * self._handle.size)
+            flight.fill(take, 2 * self._handle.n_workers)
             while not flight.is_empty:
                 for numbers, future in flight.collect():
                     found, seconds = future.result()
                     answers[numbers.start : numbers.stop] = found
                     self._measure(function, len(numbers), seconds)
-                flight.fill(take, 2 * self._handle.size)
+                flight.fill(take, 2 * self._handle.n_workers)
         return answers
 
     def _group_size(self, function: Callable[..., Any], n_tasks: int) -> int:
@@ -103,7 +103,7 @@ class TaskRunner:
         if function not in self._seconds:
             return 1
         n_timely = -int(-GROUP_SECONDS // self._seconds[function])
-        return max(1, min(n_timely, n_tasks // (2 * self._handle.size)))
+        return max(1, min(n_timely, n_tasks // (2 * self._handle.n_workers)))
 
     def _measure(self, function: Callable[..., Any], n_tasks: int, seconds: float) -> None:
         """Learn from some tasks; older measurements count half as much with each newer one."""

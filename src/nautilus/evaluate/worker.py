@@ -37,7 +37,7 @@ FOLLOW_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class ChunkTask:
+class ChunkJob:
     """One chunk on its way to a worker.
 
     Parameters
@@ -113,7 +113,7 @@ def release(key: str) -> None:
     _state.held.pop(key, None)
 
 
-def run_chunk(task: ChunkTask) -> ChunkResult | Missing:
+def run_chunk(task: ChunkJob) -> ChunkResult | Missing:
     """Evaluate one chunk, or say that the likelihood is missing here."""
     here = process_name()
     is_worker = task.origin != here
