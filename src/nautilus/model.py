@@ -52,10 +52,8 @@ def choose_likelihood(
     if factory is None and likelihood is not None:
         return likelihood
     if likelihood is not None or factory is None:
-        given = "neither" if factory is None else "both"
-        raise SettingsError(
-            f"{given} of likelihood and likelihood_factory was given; give one of them."
-        )
+        given = "neither is" if factory is None else "both are"
+        raise SettingsError(f"likelihood and likelihood_factory: {given} given; give one of them.")
     if not callable(factory):
         raise SettingsError(
             f"likelihood_factory is {factory!r}, which cannot be called; give a function without "

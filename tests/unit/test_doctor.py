@@ -14,11 +14,11 @@ from nautilus.cli import main
 from nautilus.cli.advice import advise
 from nautilus.cli.apart import run_apart
 from nautilus.cli.cgroup import GroupLimits, read_limits
-from nautilus.cli.jobs import Job, Launch, read_job, read_launch
+from nautilus.cli.examination import Examination, is_sound, text_of
+from nautilus.cli.jobs import BatchJob, Launch, read_job, read_launch
 from nautilus.cli.machine import Machine, read_machine, read_memory
 from nautilus.cli.mpi import Mpi, ask_apart, ask_here
 from nautilus.cli.packages import OPTIONAL, Package, find_package, try_package, try_packages
-from nautilus.cli.report import Report, is_sound, text_of
 from nautilus.cli.selftest import (
     SELF_TESTS,
     SelfTest,
@@ -169,27 +169,27 @@ SLURM = {
     ("environ", "job"),
     [
         ({"JOB_ID": "5"}, None),
-        (SLURM, Job("Slurm", "4711", 2, 8, 4, 2 * GIB, None, 1700000000)),
+        (SLURM, BatchJob("Slurm", "4711", 2, 8, 4, 2 * GIB, None, 1700000000)),
         (
             {"SLURM_JOB_ID": "1", "SLURM_NNODES": "1", "SLURM_MEM_PER_CPU": "512"},
-            Job("Slurm", "1", 1, memory_per_cpu=GIB // 2),
+            BatchJob("Slurm", "1", 1, memory_per_cpu=GIB // 2),
         ),
         (
             SLURM | {"SLURM_STEP_NUM_TASKS": "3"},
-            Job("Slurm", "4711", 2, 3, 4, 2 * GIB, None, 1700000000),
+            BatchJob("Slurm", "4711", 2, 3, 4, 2 * GIB, None, 1700000000),
         ),
-        ({"SLURM_JOB_ID": "1", "SLURM_NTASKS": "2(x3)"}, Job("Slurm", "1")),
+        ({"SLURM_JOB_ID": "1", "SLURM_NTASKS": "2(x3)"}, BatchJob("Slurm", "1")),
         (
             {"PBS_JOBID": "9.host", "PBS_NUM_NODES": "2", "PBS_NP": "16", "PBS_NUM_PPN": "8"},
-            Job("PBS", "9.host", 2, 16, 8),
+            BatchJob("PBS", "9.host", 2, 16),
         ),
         (
             {"LSB_JOBID": "3", "LSB_DJOB_NUMPROC": "8", "LSB_MCPU_HOSTS": "a 4 b 4"},
-            Job("LSF", "3", 2, 8),
+            BatchJob("LSF", "3", 2, 8),
         ),
         (
             {"SGE_TASK_ID": "undefined", "JOB_ID": "12", "NHOSTS": "1", "NSLOTS": "6"},
-            Job("Grid Engine", "12", 1, 6),
+            BatchJob("Grid Engine", "12", 1, 6),
         ),
     ],
 )  # fmt: skip
@@ -224,7 +224,7 @@ def test_launchers_are_recognised(environ, launch):
 
 
 MACHINE = Machine("h", "Linux", "CPython 3", 8, 8, None, 8, 32 * GIB, 30 * GIB, None, None)
-HEALTHY = Report(
+HEALTHY = Examination(
     machine=MACHINE,
     job=None,
     launch=None,
@@ -254,8 +254,8 @@ class TestAdvice:
             # A launcher gives each rank one core, and many ranks sit on other nodes.
             replace(HEALTHY, launch=replace(RANK, n_ranks=64), mpi=Mpi("MPICH 5", 64)),
             replace(HEALTHY, launch=Launch("srun", 64, 0), mpi=Mpi("MPICH 5", 64)),
-            replace(HEALTHY, job=Job("Slurm", "1", 1, 1, 8)),
-            replace(HEALTHY, job=Job("Slurm", "1", 4, 64), launch=RANK, mpi=Mpi("MPICH 5", 4)),
+            replace(HEALTHY, job=BatchJob("Slurm", "1", 1, 1, 8)),
+            replace(HEALTHY, job=BatchJob("Slurm", "1", 4, 64), launch=RANK, mpi=Mpi("MPICH 5", 4)),
         ],
     )
     def test_there_is_none_where_nothing_is_wrong(self, report):
@@ -270,8 +270,8 @@ class TestAdvice:
             (machine(memory_limit=GIB), "1.0 GiB of memory for 8 cores.* pool=3"),
             (machine(address_limit=2 * GIB), "2.0 GiB of addresses"),
             (replace(HEALTHY, thread_variables=(("MKL_NUM_THREADS", "8"),)), "^MKL_NUM_THREADS=8"),
-            (replace(HEALTHY, job=Job("Slurm", "1", 1, 1, 16)), "16 CPUs per task.* may run on 8"),
-            (replace(HEALTHY, job=Job("Slurm", "1", 3)), "has 3 nodes"),
+            (replace(HEALTHY, job=BatchJob("Slurm", "1", 1, 1, 16)), "16 CPUs per task.* on 8"),
+            (replace(HEALTHY, job=BatchJob("Slurm", "1", 3)), "has 3 nodes"),
             (replace(HEALTHY, launch=RANK), "4 copies .*sees only itself"),
             (replace(HEALTHY, launch=RANK, mpi=None), "4 copies .*mpi4py is not installed"),
             (
@@ -300,7 +300,7 @@ def test_soundness_is_about_what_is_installed():
 
 
 def test_the_text_is_aligned_under_headings():
-    text = text_of(replace(HEALTHY, job=Job("Slurm", "4711", 2, end=1), launch=RANK))
+    text = text_of(replace(HEALTHY, job=BatchJob("Slurm", "4711", 2, end=1), launch=RANK))
     rows = [line for line in text.splitlines() if line.startswith("  ")]
     assert all(row[26:28] == "  " and row[28] != " " for row in rows)
     headings = [line for line in text.splitlines() if line and line not in rows]
@@ -578,7 +578,7 @@ def test_the_page_shows_what_is_printed():
     """Labels and headings of the example are those of the program."""
     page = Path(__file__).resolve().parents[2] / "docs/doctor.md"
     example = page.read_text(encoding="utf-8").split("```text\n")[1].split("```")[0]
-    known = {*rows_of(text_of(replace(HEALTHY, job=Job("Slurm", "1"))))}
+    known = {*rows_of(text_of(replace(HEALTHY, job=BatchJob("Slurm", "1"))))}
     known |= {f"pool={test.pool}" for test in SELF_TESTS} | {"numpy", "scipy", *OPTIONAL}
     shown = set(rows_of(example.split("advice\n")[0]))
     assert {"cores by quota", "memory limit", "library"} <= shown

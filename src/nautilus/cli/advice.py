@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from math import ceil
 
-from nautilus.cli.jobs import Job, Launch
+from nautilus.cli.examination import Examination
+from nautilus.cli.jobs import BatchJob, Launch
 from nautilus.cli.machine import Machine
 from nautilus.cli.mpi import Mpi
-from nautilus.cli.report import Report
 
 WORKER_BYTES = 300 << 20
 """What a worker takes with NumPy and SciPy loaded and a small likelihood, with room to spare."""
 
 
-def advise(report: Report) -> tuple[str, ...]:
+def advise(report: Examination) -> tuple[str, ...]:
     """Return sentences, none where nothing is wrong."""
     return (
         *_about_cores(report.machine),
@@ -69,7 +69,7 @@ def _about_memory(machine: Machine) -> Iterator[str]:
         )
 
 
-def _about_threads(report: Report) -> Iterator[str]:
+def _about_threads(report: Examination) -> Iterator[str]:
     several = [
         f"{name}={value}"
         for name, value in report.thread_variables
@@ -83,7 +83,7 @@ def _about_threads(report: Report) -> Iterator[str]:
         )
 
 
-def _about_job(job: Job, launch: Launch | None, machine: Machine) -> Iterator[str]:
+def _about_job(job: BatchJob, launch: Launch | None, machine: Machine) -> Iterator[str]:
     if job.cpus_per_task is not None and machine.n_allowed < job.cpus_per_task:
         yield (
             f"The job asked for {job.cpus_per_task} CPUs per task, but this process may run on "
@@ -120,7 +120,7 @@ def _about_ranks(launch: Launch, mpi: Mpi | None, machine: Machine) -> Iterator[
         )
 
 
-def _about_mpi(report: Report) -> Iterator[str]:
+def _about_mpi(report: Examination) -> Iterator[str]:
     if report.mpi is None:
         return
     if report.mpi.problem:

@@ -7,9 +7,9 @@ from typing import Any
 
 from nautilus.cli import page
 from nautilus.cli.advice import advise
+from nautilus.cli.examination import Examination, examine, is_sound, text_of
 from nautilus.cli.jobs import read_launch
 from nautilus.cli.mpi import ask_here
-from nautilus.cli.report import Report, examine, is_sound, text_of
 from nautilus.cli.selftest import (
     SELF_TESTS,
     Outcome,
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if is_sound(report) and not has_failed else 1
 
 
-def try_all(report: Report, seconds: float) -> Iterator[Outcome]:
+def try_all(report: Examination, seconds: float) -> Iterator[Outcome]:
     """Yield what became of each self-test, in order and as soon as it ends."""
     unusable = {
         package.name: f"{package.name} "

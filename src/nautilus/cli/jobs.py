@@ -7,7 +7,7 @@ MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Job:
+class BatchJob:
     """The job that this process belongs to; None stands for what the system does not tell.
 
     Parameters
@@ -56,14 +56,14 @@ class Launch:
     n_local: int | None = None
 
 
-def read_job(environ: Mapping[str, str]) -> Job | None:
+def read_job(environ: Mapping[str, str]) -> BatchJob | None:
     """Return the job that the environment tells of, or None outside of one."""
 
     def number(*names: str) -> int | None:
         return _first_number(environ, names)
 
     if "SLURM_JOB_ID" in environ:
-        return Job(
+        return BatchJob(
             "Slurm",
             environ["SLURM_JOB_ID"],
             number("SLURM_JOB_NUM_NODES", "SLURM_NNODES"),
@@ -74,14 +74,15 @@ def read_job(environ: Mapping[str, str]) -> Job | None:
             number("SLURM_JOB_END_TIME"),
         )
     if "PBS_JOBID" in environ:
-        n_tasks, n_cpus = number("PBS_NP"), number("PBS_NUM_PPN", "NCPUS")
-        return Job("PBS", environ["PBS_JOBID"], number("PBS_NUM_NODES"), n_tasks, n_cpus)
+        return BatchJob("PBS", environ["PBS_JOBID"], number("PBS_NUM_NODES"), number("PBS_NP"))
     if "LSB_JOBID" in environ:
         # Pairs of a host and its number of slots.
         n_nodes = len(environ.get("LSB_MCPU_HOSTS", "").split()) // 2
-        return Job("LSF", environ["LSB_JOBID"], n_nodes or None, number("LSB_DJOB_NUMPROC"))
+        return BatchJob("LSF", environ["LSB_JOBID"], n_nodes or None, number("LSB_DJOB_NUMPROC"))
     if "SGE_TASK_ID" in environ:
-        return Job("Grid Engine", environ.get("JOB_ID", "?"), number("NHOSTS"), number("NSLOTS"))
+        return BatchJob(
+            "Grid Engine", environ.get("JOB_ID", "?"), number("NHOSTS"), number("NSLOTS")
+        )
     return None
 
 

@@ -19,19 +19,20 @@ class Delivery:
         """Note that a worker misses the likelihood."""
         self._waiting.add(worker)
 
-    def send(self) -> bool:
-        """Tell whether the next chunk is to carry the payload; if so, it counts as sent."""
-        is_wanted = self._n_under_way < len(self._waiting)
-        self._n_under_way += is_wanted
-        return is_wanted
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the next chunk should carry the payload."""
+        return self._n_under_way < len(self._waiting)
+
+    def send(self) -> None:
+        """Note that a chunk carries the payload."""
+        self._n_under_way += 1
 
     def arrive(self, worker: Worker) -> None:
         """Note that a chunk with the payload came back from a worker."""
-        # A chunk of an earlier batch may come back after all.
-        self._n_under_way = max(self._n_under_way - 1, 0)
+        self._n_under_way -= 1
         self._waiting.discard(worker)
 
-    def reset(self) -> None:
-        """Forget what is on its way: it was dropped, or its workers died; who waits asks again."""
-        self._waiting.clear()
-        self._n_under_way = 0
+    def lose(self) -> None:
+        """Note that a chunk with the payload will not come back."""
+        self._n_under_way -= 1

@@ -2,7 +2,7 @@
 
 import uuid
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from nautilus.evaluate.calls import ChunkResult
 from nautilus.evaluate.chunks import Chunk, ChunkRule
 from nautilus.evaluate.counts import Counts
 from nautilus.evaluate.delivery import Delivery
-from nautilus.evaluate.flight import N_RETRIES, Flight, Job
+from nautilus.evaluate.flight import N_RETRIES, Flight, Job, Loss
 from nautilus.evaluate.likelihood import Likelihood
 
 TEST_PREFIX = "The test before the run: "
@@ -191,13 +191,14 @@ class Evaluator:
 
     def _results(self, batch: Batch) -> Generator[Results, None, None]:
         """Yield an empty list once calls are under way, then lists of finished chunks."""
-        self._delivery.reset()
 
         def take() -> Job[Chunk] | None:
             chunk = batch.take(self._rule)
             return None if chunk is None else self._job(chunk, batch)
 
-        with Flight[Chunk](self._handle, batch.describe, batch.rescue) as flight:
+        # What the flight leaves behind is on its way no more, and workers that wait ask again.
+        self._delivery = Delivery()
+        with Flight[Chunk](self._handle, batch.describe, self._rescue(batch)) as flight:
             flight.fill(take, self._n_ahead())
             yield []
             while not (flight.is_empty and batch.is_taken):
@@ -215,7 +216,8 @@ class Evaluator:
         return self._rule.n_ahead
 
     def _job(self, chunk: Chunk, batch: Batch) -> Job[Chunk]:
-        if self._delivery.send():
+        if self._delivery.is_wanted:
+            self._delivery.send()
             chunk = replace(chunk, has_payload=True)
         task = worker.ChunkJob(
             key=self._key,
@@ -244,6 +246,14 @@ class Evaluator:
             self._rule = self._rule.measured(answer.seconds, answer.n_calls)
             results.append((chunk, answer))
         return results
+
+    def _rescue(self, batch: Batch) -> Callable[[Loss[Chunk]], bool]:
+        def rescue(loss: Loss[Chunk]) -> bool:
+            if loss.job.key.has_payload:
+                self._delivery.lose()
+            return batch.rescue(loss)
+
+        return rescue
 
     def _rescued(self, batch: Batch) -> Results:
         results = batch.rescued()

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_info
 
 from nautilus._version import __version__
 from nautilus.cli import page
-from nautilus.cli.jobs import Job, Launch, read_job, read_launch
+from nautilus.cli.jobs import BatchJob, Launch, read_job, read_launch
 from nautilus.cli.machine import Machine, read_machine
 from nautilus.cli.mpi import Mpi, ask_apart, ask_here
 from nautilus.cli.packages import OPTIONAL, REQUIRED, Package, find_package, try_packages
@@ -19,7 +19,7 @@ from nautilus.report.format import format_duration
 
 
 @dataclass(frozen=True)
-class Report:
+class Examination:
     """Everything about machine, job, MPI, threads and packages.
 
     Parameters
@@ -45,7 +45,7 @@ class Report:
     """
 
     machine: Machine
-    job: Job | None
+    job: BatchJob | None
     launch: Launch | None
     launcher: str | None
     mpi: Mpi | None
@@ -56,13 +56,13 @@ class Report:
     optional: tuple[Package, ...]
 
 
-def examine(environ: Mapping[str, str], seconds: float) -> Report:
+def examine(environ: Mapping[str, str], seconds: float) -> Examination:
     """Find out everything, each program that has to be asked for `seconds` at most."""
     launch = read_launch(environ)
     optional = try_packages(OPTIONAL, seconds)
     has_mpi = any(package.name == "mpi4py" and package.is_usable for package in optional)
     libraries = ((f"{it['internal_api']} {it['version']}", it) for it in threadpool_info())
-    return Report(
+    return Examination(
         machine=read_machine(),
         job=read_job(environ),
         launch=launch,
@@ -79,7 +79,7 @@ def examine(environ: Mapping[str, str], seconds: float) -> Report:
     )
 
 
-def text_of(report: Report) -> str:
+def text_of(report: Examination) -> str:
     """Return all sections."""
     sections = [
         page.section("this machine", _machine_rows(report.machine)),
@@ -108,7 +108,7 @@ def _machine_rows(machine: Machine) -> page.Rows:
     ]
 
 
-def _job_rows(job: Job | None) -> page.Rows:
+def _job_rows(job: BatchJob | None) -> page.Rows:
     if job is None:
         return [("job", "not in a job of Slurm, PBS, LSF or Grid Engine")]
     rows = [
@@ -125,15 +125,15 @@ def _job_rows(job: Job | None) -> page.Rows:
     return [*rows, ("end", f"{at}, in {format_duration(max(0.0, job.end - time.time()))}")]
 
 
-def _mpi_rows(report: Report) -> page.Rows:
+def _mpi_rows(report: Examination) -> page.Rows:
     launch, mpi = report.launch, report.mpi
     started = (
-        "this process by none"
+        "no launcher"
         if launch is None
-        else f"this process by {launch.launcher}, rank {launch.rank} of {launch.n_ranks}"
+        else f"{launch.launcher}, rank {launch.rank} of {launch.n_ranks}"
     )
     package = next(package for package in report.optional if package.name == "mpi4py")
-    rows = [_package_row(package), ("started", started), ("launcher", report.launcher or "none")]
+    rows = [_package_row(package), ("started by", started), ("launcher", report.launcher or "none")]
     if mpi is None:
         return rows
     if mpi.problem:
@@ -141,7 +141,7 @@ def _mpi_rows(report: Report) -> page.Rows:
     return [*rows, ("library", mpi.library), ("ranks", str(mpi.n_ranks))]
 
 
-def _thread_rows(report: Report) -> page.Rows:
+def _thread_rows(report: Examination) -> page.Rows:
     values = dict(report.thread_variables)
     return [
         ("start method", f"{report.start_method} (multiprocessing)"),
@@ -157,7 +157,7 @@ def _package_row(package: Package) -> tuple[str, str]:
     return package.name, f"{package.version}{problem}"
 
 
-def is_sound(report: Report) -> bool:
+def is_sound(report: Examination) -> bool:
     """Whether every package that is installed can be imported, and MPI starts."""
     imports = not any(package.problem for package in (*report.required, *report.optional))
     return imports and not (report.mpi and report.mpi.problem)
