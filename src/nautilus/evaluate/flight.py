@@ -1,16 +1,17 @@
 """Calls under way on an executor: kept few, cancelled when no longer wanted, retried when lost."""
 
+import queue
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import (
-    FIRST_COMPLETED,
     BrokenExecutor,
     CancelledError,
     Executor,
     Future,
     wait,
 )
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 
@@ -104,6 +105,8 @@ class Flight(Generic[Key]):
         self._describe = describe
         self._rescue = rescue
         self._running: dict[Future[Any], _UnderWay[Key]] = {}
+        # Asking each future whether it is done would take long where thousands are under way.
+        self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._lost: deque[Job[Key]] = deque()
         self._error: BaseException | None = None
 
@@ -158,12 +161,11 @@ class Flight(Generic[Key]):
         KeyboardInterrupt, SystemExit
             After an interrupt. These and the errors above come after what was finished before.
         """
-        if self._error is None and self._running:
-            self._wait()
-            if self._error is not None:
-                # Calls that end soon are not lost with those that are given up.
-                self._settle()
-        futures = [future for future in self._running if future.done()]
+        futures = self._wait() if self._error is None and self._running else []
+        if self._error is not None:
+            # Calls that end soon are not lost with those that are given up.
+            self._settle()
+            futures = [future for future in self._running if future.done()]
         finished = [done for future in futures if (done := self._land(future)) is not None]
         if self._error is not None and not finished:
             raise self._error
@@ -172,11 +174,12 @@ class Flight(Generic[Key]):
     def drain(self) -> list[tuple[Key, Future[Any]]]:
         """Cancel what has not started and return what is finished soon."""
         self._settle()
-        futures = [f for f in self._running if f.done() and not f.cancelled()]
+        futures = [future for future in self._running if future.done()]
         return [done for future in futures if (done := self._land(future)) is not None]
 
     def _settle(self) -> None:
         waiting = [future for future in self._running if not future.cancel()]
+        self._running = {future: self._running[future] for future in waiting}
         wait(waiting, GRACE_SECONDS)
 
     def _launch(self, job: Job[Key]) -> None:
@@ -197,13 +200,22 @@ class Flight(Generic[Key]):
                 "give an open pool to a new sampler."
             ) from error
         self._running[future] = _UnderWay(job, executor, time.monotonic())
+        future.add_done_callback(self._done.put)
 
-    def _wait(self) -> None:
+    def _wait(self) -> list[Future[Any]]:
+        """Return what is finished, at least one, or nothing after an error."""
+        finished: list[Future[Any]] = []
         try:
-            while not wait(self._running, self._handle.poll_seconds, FIRST_COMPLETED).done:
-                self._handle.check()
+            while not finished:
+                with suppress(queue.Empty):
+                    finished.append(self._done.get(timeout=self._handle.poll_seconds))
+                    while True:
+                        finished.append(self._done.get_nowait())
+                if not finished:
+                    self._handle.check()
         except (KeyboardInterrupt, SystemExit, BackendError) as error:
             self._error = error
+        return finished
 
     def _land(self, future: Future[Any]) -> tuple[Key, Future[Any]] | None:
         flown = self._running.pop(future)

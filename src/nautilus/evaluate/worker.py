@@ -214,13 +214,14 @@ def start(owner: int) -> None:
     # Ctrl-C reaches all processes of a terminal; the owner of the pool decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _state.is_following = True
-    _start_thread(_follow, owner)
+    _start_following(owner)
 
 
 def _follow(owner: int) -> None:
     """End this process when its owner is gone, even if it was killed and could not say so."""
     parent = multiprocessing.parent_process()
-    if sys.platform == "win32" and parent is not None:
+    # Workers of loky know their parent, but have nothing to wait for.
+    if parent is not None and (parent.sentinel is not None or sys.platform == "win32"):
         parent.join()
     else:
         while os.getppid() == owner:
@@ -234,13 +235,8 @@ def _follow_parent() -> None:
     with _state.lock:
         is_first, _state.is_following = not _state.is_following, True
     if is_first and parent is not None:
-        _start_thread(_join_and_exit, parent)
+        _start_following(os.getppid())
 
 
-def _join_and_exit(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
-
-
-def _start_thread(function: Callable[..., None], argument: object) -> None:
-    threading.Thread(target=function, args=(argument,), daemon=True, name="nautilus-follow").start()
+def _start_following(owner: int) -> None:
+    threading.Thread(target=_follow, args=(owner,), daemon=True, name="nautilus-follow").start()
