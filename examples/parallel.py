@@ -1,21 +1,40 @@
-"""What several processes buy for a likelihood that takes ten milliseconds.
+"""One problem on every kind of pool: the same numbers each time, only faster.
 
-    python examples/parallel.py             # serial
-    python examples/parallel.py --pool 4    # four worker processes, the same numbers
+    python examples/parallel.py                                    # serial
+    python examples/parallel.py --pool processes --workers 4       # pool=4
+    mpiexec -n 5 python -m mpi4py.futures examples/parallel.py --pool mpi4py    # 4 workers
+    mpiexec -n 5 python examples/parallel.py --pool mpi            # the same, pool="mpi"
+    python examples/parallel.py --pool dask
+    python examples/parallel.py --pool threads
+    python examples/parallel.py --pool ray
+    python examples/parallel.py --pool ipyparallel
+    python examples/parallel.py --pool multiprocessing
+    python examples/parallel.py --pool joblib
 
-`time.sleep` stands for an expensive computation; the problem is a three-dimensional Gaussian.
+The problem is a three-dimensional Gaussian; `time.sleep` of ten milliseconds stands for an
+expensive computation. Each function below opens what is given as `pool` and closes it at the end.
+The packages of the pools have to be installed.
 """
 
 import argparse
+import logging
+import multiprocessing
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nautilus import Prior, Sampler
 
+# ruff: noqa: PLC0415 - only the package of the chosen pool is needed
+
 N_DIM = 3
+WIDTH = 0.1
 
 
 def build_prior() -> Prior:
@@ -27,9 +46,112 @@ def build_prior() -> Prior:
 
 
 def log_likelihood(x: NDArray[np.float64], sleep: float) -> float:
-    """Return log L of a Gaussian of width 0.1 about the centre, after ``sleep`` seconds."""
+    """Return log L of a Gaussian about the centre, after ``sleep`` seconds."""
     time.sleep(sleep)
-    return float(np.sum(-((x - 0.5) ** 2) / (2.0 * 0.1**2)))
+    return float(np.sum(-((x - 0.5) ** 2) / (2.0 * WIDTH**2)))
+
+
+@contextmanager
+def serial(_: int) -> Iterator[None]:
+    """Everything in this process."""
+    yield None
+
+
+@contextmanager
+def processes(n_workers: int) -> Iterator[int]:
+    """Processes of the sampler's own."""
+    yield n_workers
+
+
+@contextmanager
+def mpi(_: int) -> Iterator[str]:
+    """All ranks of the script's own `mpiexec`; those above 0 work and end with the sampler."""
+    yield "mpi"
+
+
+@contextmanager
+def mpi4py(_: int) -> Iterator[Executor]:
+    """All ranks of an `mpiexec` that runs the script through ``python -m mpi4py.futures``."""
+    from mpi4py.futures import MPIPoolExecutor
+
+    with MPIPoolExecutor() as executor:
+        yield executor
+
+
+@contextmanager
+def dask(n_workers: int) -> Iterator[Any]:
+    """Open a cluster on this machine; with the address of another the client reaches that one."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def threads(n_workers: int) -> Iterator[Executor]:
+    """Threads of this process, for calls that wait or release Python's lock."""
+    with ThreadPoolExecutor(n_workers) as executor:
+        yield executor
+
+
+@contextmanager
+def ray(n_workers: int) -> Iterator[Any]:
+    """Start Ray on this machine; with the address of a cluster `init` joins it."""
+    import ray as package
+    from ray.util.multiprocessing import Pool
+
+    package.init(num_cpus=n_workers, include_dashboard=False, logging_level=logging.ERROR)
+    pool = Pool(n_workers)
+    try:
+        yield pool
+    finally:
+        pool.terminate()
+        package.shutdown()
+
+
+@contextmanager
+def ipyparallel(n_workers: int) -> Iterator[Executor]:
+    """Engines on this machine."""
+    from ipyparallel import Cluster
+
+    with Cluster(n=n_workers, log_level=logging.ERROR) as client:
+        yield client.executor()
+
+
+@contextmanager
+def multiprocessing_pool(n_workers: int) -> Iterator[Any]:
+    """Open a pool of the standard library."""
+    with multiprocessing.get_context("spawn").Pool(n_workers) as pool:
+        yield pool
+        pool.close()
+        pool.join()
+
+
+@contextmanager
+def joblib(n_workers: int) -> Iterator[Executor]:
+    """Open the executor behind joblib's processes."""
+    from joblib.externals.loky import get_reusable_executor
+
+    executor: Executor = get_reusable_executor(n_workers)
+    with executor:
+        yield executor
+
+
+OPENERS: dict[str, Callable[[int], AbstractContextManager[Any]]] = {
+    "serial": serial,
+    "processes": processes,
+    "mpi": mpi,
+    "mpi4py": mpi4py,
+    "dask": dask,
+    "threads": threads,
+    "ray": ray,
+    "ipyparallel": ipyparallel,
+    "multiprocessing": multiprocessing_pool,
+    "joblib": joblib,
+}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -37,34 +159,29 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pool", type=int, default=1, help="number of processes (default 1)")
+    parser.add_argument("--pool", choices=OPENERS, default="serial")
+    parser.add_argument("--workers", type=int, default=4, help="with MPI, mpiexec decides")
     parser.add_argument("--sleep", type=float, default=0.01, help="seconds per call (default 0.01)")
-    parser.add_argument("--n-eff", type=float, default=10000.0)
+    parser.add_argument("--n-eff", type=float, default=10000.0, help="effective sample size wanted")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
 
 def main() -> None:
-    """Run and print the time beside what the likelihood alone would take."""
+    """Run, and print what it took and what came out."""
     arguments = parse_arguments()
-    sampler = Sampler(
-        build_prior(),
-        partial(log_likelihood, sleep=arguments.sleep),
-        pass_dict=False,
-        pool=arguments.pool,
-        seed=arguments.seed,
-    )
-    start = time.perf_counter()
-    sampler.run(n_eff=arguments.n_eff, verbose=True)
-    total = time.perf_counter() - start
-
-    asleep = sampler.n_like * arguments.sleep
-    print(f"log Z = {sampler.log_z:.3f} +- {sampler.log_z_err:.3f}")
-    print(f"{sampler.n_like:,} calls, effective sample size {sampler.n_eff:,.0f}")
-    print(
-        f"Total time {total:.1f} s with {arguments.pool} process(es); "
-        f"the calls one after another sleep for {asleep:.1f} s."
-    )
+    likelihood = partial(log_likelihood, sleep=arguments.sleep)
+    with OPENERS[arguments.pool](arguments.workers) as pool:
+        start = time.perf_counter()
+        with Sampler(
+            build_prior(), likelihood, pass_dict=False, pool=pool, seed=arguments.seed
+        ) as sampler:
+            sampler.run(n_eff=arguments.n_eff)
+            seconds = time.perf_counter() - start
+            result = sampler.result
+    print(f"Total time: {seconds:.1f} s ({arguments.pool})")
+    print(f"log Z = {result.log_z!r} +- {result.log_z_err:.4f}")
+    print(f"{result.n_like:,} calls, effective sample size {result.n_eff:,.0f}")
 
 
 if __name__ == "__main__":
