@@ -9,7 +9,7 @@ Each run is a fresh process with one numerical thread. The public package lives 
 of its own, made on first use in ``.benchmark/public``. Rows are appended to ``results.jsonl``; a
 run whose row is there already (same package, code, problem, settings, seed and machine) is not
 repeated. Seconds are compared only between rows of one machine and boot; CPU seconds stay
-meaningful when other work shares the cores.
+meaningful when other work shares the cores. The table also gets those of ``parallel.py``.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogue import NAMES, ROOT, SOURCES
+from parallel_tables import render as render_parallel
 from render import render
 
 from nautilus.evaluate.threads import THREAD_VARIABLES
@@ -147,6 +148,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--n-live", type=int, default=None, help="default: each package's own")
     parser.add_argument("--public-calls", type=Path, help="take calls missing here from this file")
     parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
+    parser.add_argument("--parallel", type=Path, default=HERE / "parallel.jsonl")
     parser.add_argument("--table", type=Path, default=HERE / "results.md")
     parser.add_argument("--render", action="store_true", help="only write the table")
     return parser.parse_args()
@@ -159,7 +161,11 @@ def main() -> int:
     rows = read_rows(arguments.results)
     reference = read_rows(arguments.public_calls) if arguments.public_calls else []
     source = os.path.relpath(arguments.public_calls, ROOT) if arguments.public_calls else ""
-    arguments.table.write_text(render(rows, reference, source), encoding="utf-8")
+    text = render(rows, reference, source)
+    parallel_rows = read_rows(arguments.parallel)
+    if parallel_rows:
+        text += "\n## Parallel runs\n\n" + render_parallel(parallel_rows)
+    arguments.table.write_text(text, encoding="utf-8")
     print(f"Wrote {arguments.table}")
     return int(n_failed > 0)
 

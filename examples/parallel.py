@@ -53,25 +53,25 @@ def log_likelihood(x: NDArray[np.float64], sleep: float) -> float:
 
 @contextmanager
 def serial(_: int) -> Iterator[None]:
-    """Everything in this process."""
+    """Stay in this process."""
     yield None
 
 
 @contextmanager
 def processes(n_workers: int) -> Iterator[int]:
-    """Processes of the sampler's own."""
+    """Let the sampler start processes of its own."""
     yield n_workers
 
 
 @contextmanager
 def mpi(_: int) -> Iterator[str]:
-    """All ranks of the script's own `mpiexec`; those above 0 work and end with the sampler."""
+    """Use the ranks that mpiexec started; those above 0 work for the first and end with it."""
     yield "mpi"
 
 
 @contextmanager
 def mpi4py(_: int) -> Iterator[Executor]:
-    """All ranks of an `mpiexec` that runs the script through ``python -m mpi4py.futures``."""
+    """Use the ranks above 0 of ``mpiexec ... python -m mpi4py.futures``."""
     from mpi4py.futures import MPIPoolExecutor
 
     with MPIPoolExecutor() as executor:
@@ -92,33 +92,30 @@ def dask(n_workers: int) -> Iterator[Any]:
 
 @contextmanager
 def threads(n_workers: int) -> Iterator[Executor]:
-    """Threads of this process, for calls that wait or release Python's lock."""
+    """Open threads, which suit calls that wait or release Python's lock."""
     with ThreadPoolExecutor(n_workers) as executor:
         yield executor
 
 
 @contextmanager
 def ray(n_workers: int) -> Iterator[Any]:
-    """Start Ray on this machine; with the address of a cluster `init` joins it."""
+    """Start Ray on this machine; with the address of a cluster `init` joins that one."""
     import ray as package
-    from ray.util.multiprocessing import Pool
 
     package.init(num_cpus=n_workers, include_dashboard=False, logging_level=logging.ERROR)
-    pool = Pool(n_workers)
     try:
-        yield pool
+        yield package
     finally:
-        pool.terminate()
         package.shutdown()
 
 
 @contextmanager
-def ipyparallel(n_workers: int) -> Iterator[Executor]:
-    """Engines on this machine."""
+def ipyparallel(n_workers: int) -> Iterator[Any]:
+    """Start engines on this machine."""
     from ipyparallel import Cluster
 
     with Cluster(n=n_workers, log_level=logging.ERROR) as client:
-        yield client.executor()
+        yield client
 
 
 @contextmanager
