@@ -8,6 +8,8 @@
     python examples/parallel.py --pool threads
     python examples/parallel.py --pool ray
     python examples/parallel.py --pool ipyparallel
+    python examples/parallel.py --pool executor
+    python examples/parallel.py --pool executor
     python examples/parallel.py --pool multiprocessing
     python examples/parallel.py --pool joblib
 
@@ -18,12 +20,13 @@ The packages of the pools have to be installed.
 
 import argparse
 import logging
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from multiprocessing import get_context
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -74,8 +77,8 @@ def mpi4py(_: int) -> Iterator[Executor]:
     """Use the ranks above 0 of ``mpiexec ... python -m mpi4py.futures``."""
     from mpi4py.futures import MPIPoolExecutor
 
-    with MPIPoolExecutor() as executor:
-        yield executor
+    with MPIPoolExecutor() as pool:
+        yield pool
 
 
 @contextmanager
@@ -93,8 +96,8 @@ def dask(n_workers: int) -> Iterator[Any]:
 @contextmanager
 def threads(n_workers: int) -> Iterator[Executor]:
     """Open threads, which suit calls that wait or release Python's lock."""
-    with ThreadPoolExecutor(n_workers) as executor:
-        yield executor
+    with ThreadPoolExecutor(n_workers) as pool:
+        yield pool
 
 
 @contextmanager
@@ -119,9 +122,23 @@ def ipyparallel(n_workers: int) -> Iterator[Any]:
 
 
 @contextmanager
+def executor(n_workers: int) -> Iterator[Executor]:
+    """Open processes of the standard library, with their newer interface."""
+    with ProcessPoolExecutor(n_workers, mp_context=get_context("spawn")) as pool:
+        yield pool
+
+
+@contextmanager
+def executor(n_workers: int) -> Iterator[Executor]:
+    """Open processes of the standard library, with their newer interface."""
+    with ProcessPoolExecutor(n_workers, mp_context=get_context("spawn")) as pool:
+        yield pool
+
+
+@contextmanager
 def multiprocessing_pool(n_workers: int) -> Iterator[Any]:
-    """Open a pool of the standard library."""
-    with multiprocessing.get_context("spawn").Pool(n_workers) as pool:
+    """Open processes of the standard library, with their older interface."""
+    with get_context("spawn").Pool(n_workers) as pool:
         yield pool
         pool.close()
         pool.join()
@@ -132,9 +149,9 @@ def joblib(n_workers: int) -> Iterator[Executor]:
     """Open the executor behind joblib's processes."""
     from joblib.externals.loky import get_reusable_executor
 
-    executor: Executor = get_reusable_executor(n_workers)
-    with executor:
-        yield executor
+    pool: Executor = get_reusable_executor(n_workers)
+    with pool:
+        yield pool
 
 
 OPENERS: dict[str, Callable[[int], AbstractContextManager[Any]]] = {
@@ -146,6 +163,8 @@ OPENERS: dict[str, Callable[[int], AbstractContextManager[Any]]] = {
     "threads": threads,
     "ray": ray,
     "ipyparallel": ipyparallel,
+    "executor": executor,
+    "executor": executor,
     "multiprocessing": multiprocessing_pool,
     "joblib": joblib,
 }
