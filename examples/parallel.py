@@ -9,7 +9,6 @@
     python examples/parallel.py --pool ray
     python examples/parallel.py --pool ipyparallel
     python examples/parallel.py --pool executor
-    python examples/parallel.py --pool executor
     python examples/parallel.py --pool multiprocessing
     python examples/parallel.py --pool joblib
 
@@ -25,7 +24,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from multiprocessing import get_context
 from multiprocessing import get_context
 from typing import Any
 
@@ -129,13 +127,6 @@ def executor(n_workers: int) -> Iterator[Executor]:
 
 
 @contextmanager
-def executor(n_workers: int) -> Iterator[Executor]:
-    """Open processes of the standard library, with their newer interface."""
-    with ProcessPoolExecutor(n_workers, mp_context=get_context("spawn")) as pool:
-        yield pool
-
-
-@contextmanager
 def multiprocessing_pool(n_workers: int) -> Iterator[Any]:
     """Open processes of the standard library, with their older interface."""
     with get_context("spawn").Pool(n_workers) as pool:
@@ -163,7 +154,6 @@ OPENERS: dict[str, Callable[[int], AbstractContextManager[Any]]] = {
     "threads": threads,
     "ray": ray,
     "ipyparallel": ipyparallel,
-    "executor": executor,
     "executor": executor,
     "multiprocessing": multiprocessing_pool,
     "joblib": joblib,
