@@ -16,6 +16,9 @@ from nautilus.prior import REAL_KINDS
 LOG_L_MAX = 1e150
 """Larger values are no log-likelihoods: their squares are not finite."""
 
+N_OWN_FRAMES = 2
+"""Frames of this package between where an exception is caught and the function of the user."""
+
 
 class RefusedError(Exception):
     """What the likelihood returned is not a log-likelihood."""
@@ -109,7 +112,9 @@ def raised(
     """Describe an exception of the likelihood."""
     assert error is not None
     lines = traceback.format_exception_only(error)
-    trace = error.__traceback__.tb_next if error.__traceback__ else None
+    trace = error.__traceback__
+    for _ in range(N_OWN_FRAMES):
+        trace = trace.tb_next if trace else None
     return Failure(
         "likelihood",
         f"The likelihood raised {lines[-1].strip()} {place_of(parameters, point)}. Correct the "

@@ -59,8 +59,8 @@ def attempt(
         # The function may change what it is given; errors must still name the true parameters.
         given = _fresh(parameters)
         try:
-            with TimeLimit(likelihood.call_timeout, manner.ending):
-                returned = likelihood.function(given, *likelihood.args, **likelihood.kwargs)
+            limit = TimeLimit(likelihood.call_timeout, manner.ending)
+            returned = limit.call(likelihood.function, given, *likelihood.args, **likelihood.kwargs)
         except Termination:
             raise
         except Expired:

@@ -11,9 +11,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from enum import Enum
-from types import FrameType, TracebackType
-from typing import Any, Self
+from types import FrameType
+from typing import Any
 
 SIGNAL: Any = getattr(signal, "SIGUSR2", None)
 """Wakes the main thread out of system calls; none on Windows."""
@@ -21,8 +22,8 @@ SIGNAL: Any = getattr(signal, "SIGUSR2", None)
 ENDING_SECONDS = 1.0
 """How long a call may go on after it was told to stop, before its process is ended."""
 
-ARRIVAL_SECONDS = 0.001
-"""How often to look whether a signal on its way to this thread has arrived."""
+N_LOOKS, ARRIVAL_SECONDS = 100, 0.001
+"""How often, and after what time, to look whether a signal on its way has arrived."""
 
 EXIT_STATUS = 75
 """Exit status of a process that was ended so: a temporary failure in sysexits.h."""
@@ -41,7 +42,7 @@ class Expired(BaseException):
 
 
 class TimeLimit:
-    """Context in which a call has only so many seconds.
+    """So many seconds for one call.
 
     Parameters
     ----------
@@ -49,91 +50,107 @@ class TimeLimit:
         Limit in seconds of wall time, or None for no limit.
     ending
         What happens to the process if the call does not stop.
-
-    Raises
-    ------
-    Expired
-        At the limit, wherever the call is.
     """
 
     def __init__(self, seconds: float | None, ending: Ending) -> None:
         self._seconds = seconds
         self._ending = ending
         self._lock = threading.Lock()
-        self._is_over = self._is_sent = self._has_arrived = False
+        self._over = threading.Event()
+        self._is_asked = self._is_on_its_way = False
         self._thread = threading.get_ident()
-        self._timers: list[threading.Timer] = []
         self._old_handler: Any = None
 
-    def __enter__(self) -> Self:
-        if self._seconds is None:
-            return self
-        if _can_signal():
-            self._old_handler = signal.signal(SIGNAL, self._on_signal)
-        self._start(self._seconds, self._expire)
-        last = self._seconds + ENDING_SECONDS
-        if self._ending is Ending.BY_THREAD:
-            self._start(last, self._end)
-        elif self._ending is Ending.BY_FAULTHANDLER:
-            assert sys.__stderr__ is not None
-            faulthandler.dump_traceback_later(last, exit=True, file=sys.__stderr__)
-        return self
+    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Return what the function returns; once for each object.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+        Raises
+        ------
+        Expired
+            At the limit, wherever the call is. Whatever the function raises is raised as it is.
+        """
         if self._seconds is None:
-            return
+            return function(*args, **kwargs)
         try:
-            self._finish()
-        except Expired:
-            self._finish()
+            try:
+                self._arm(self._seconds)
+                return function(*args, **kwargs)
+            finally:
+                self._disarm()
+        except BaseException:
+            # `Expired`, or Ctrl-C, may have come while the limit was set or lifted.
+            self._disarm()
             raise
 
-    def _start(self, seconds: float, function: Any) -> None:
-        timer = threading.Timer(seconds, function)
-        timer.daemon = True
-        timer.start()
-        self._timers.append(timer)
+    def _arm(self, seconds: float) -> None:
+        if _can_signal():
+            self._old_handler = signal.signal(SIGNAL, self._on_signal)
+        if self._ending is Ending.BY_FAULTHANDLER:
+            assert sys.__stderr__ is not None
+            last = seconds + ENDING_SECONDS
+            faulthandler.dump_traceback_later(last, exit=True, file=sys.__stderr__)
+        # Nothing else is started after this thread: an error that is raised here while another
+        # thread begins can strike that one instead, and whoever started it waits for ever.
+        threading.Thread(
+            target=self._watch, args=(seconds,), daemon=True, name="nautilus-limit"
+        ).start()
 
-    def _expire(self) -> None:
+    def _watch(self, seconds: float) -> None:
+        if self._over.wait(seconds):
+            return
+        self._ask()
+        # Python drops what is raised in callbacks of its garbage collector, users drop other
+        # things: a call that goes on is asked again.
+        while not self._over.wait(ENDING_SECONDS):
+            if self._ending is Ending.BY_THREAD:
+                self._end()
+            self._ask()
+
+    def _ask(self) -> None:
         with self._lock:
-            if self._is_over:
+            if self._over.is_set():
                 return
+            self._is_asked = True
             if self._old_handler is not None:
-                self._is_sent = True
+                self._is_on_its_way = True
                 signal.pthread_kill(self._thread, SIGNAL)
             else:
                 _raise_in(self._thread, Expired)
 
     def _end(self) -> None:
         with self._lock:
-            if not self._is_over:
+            if not self._over.is_set():
                 os._exit(EXIT_STATUS)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if not self._is_sent and callable(self._old_handler):
-            self._old_handler(number, frame)
-        if self._is_sent and not self._has_arrived:
-            self._has_arrived = True
-            if not self._is_over:
-                raise Expired
+        if not self._is_asked:
+            # It is not ours: that of a limit around this one, or sent by a batch system.
+            if callable(self._old_handler):
+                self._old_handler(number, frame)
+            return
+        self._is_on_its_way = False
+        if not self._over.is_set():
+            raise Expired
 
-    def _finish(self) -> None:
+    def _disarm(self) -> None:
         with self._lock:
-            self._is_over = True
-        for timer in self._timers:
-            timer.cancel()
+            self._over.set()
         if self._ending is Ending.BY_FAULTHANDLER:
             faulthandler.cancel_dump_traceback_later()
-        if self._old_handler is None:
-            # It may have been asked for after the call had returned.
-            _raise_in(self._thread, None)
-        else:
-            # The old handler, which may end the process, must not get a signal that is on its way.
-            while self._is_sent and not self._has_arrived:
-                time.sleep(ARRIVAL_SECONDS)
+        if self._old_handler is not None:
+            self._await_arrival()
             signal.signal(SIGNAL, self._old_handler)
+            self._old_handler = None
+        elif self._is_asked:
+            # The call may have returned before it was raised there.
+            _raise_in(self._thread, None)
+
+    def _await_arrival(self) -> None:
+        # The old handler, which may end the process, must not get a signal that is on its way.
+        for _ in range(N_LOOKS):
+            if not self._is_on_its_way or signal.getsignal(SIGNAL) != self._on_signal:
+                return
+            time.sleep(ARRIVAL_SECONDS)
 
 
 def _can_signal() -> bool:
