@@ -80,6 +80,7 @@ class _State:
     held: dict[str, Likelihood] = field(default_factory=dict)
     received: OrderedDict[str, Likelihood] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    is_own: bool = False
     is_forked: bool = False
     is_following: bool = False
 
@@ -145,8 +146,19 @@ def ending(is_worker: bool) -> Ending:
     is_main = threading.current_thread() is threading.main_thread()
     # The watchdog of faulthandler does not survive a fork: setting it would wait for a thread
     # that is not there. And there is only one, for one thread that makes calls.
-    is_safe = is_main and not _state.is_forked and sys.__stderr__ is not None
+    is_safe = is_main and not _is_forked() and sys.__stderr__ is not None
     return Ending.BY_FAULTHANDLER if is_safe else Ending.BY_THREAD
+
+
+def _is_forked() -> bool:
+    """Tell whether this process may be a fork of one that had used the watchdog."""
+    if _state.is_forked or _state.is_own:
+        return _state.is_forked
+    # It may have been forked before this package was imported. Those that were not run a program
+    # of multiprocessing, or one of a server that forks before it does anything.
+    modules = [sys.modules.get(name) for name in ("multiprocessing", "multiprocess")]
+    is_child = any(module is not None and module.parent_process() for module in modules)
+    return is_child and not any(text.startswith("from multiprocess") for text in sys.orig_argv)
 
 
 def _find(key: str, payload: bytes | None) -> Likelihood | None:
@@ -213,7 +225,7 @@ def start(owner: int) -> None:
     """Prepare a process of a pool of our own, whose owner has the process number `owner`."""
     # Ctrl-C reaches all processes of a terminal; the owner of the pool decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _state.is_following = True
+    _state.is_own = _state.is_following = True
     _start_following(owner)
 
 
