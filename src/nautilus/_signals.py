@@ -1,5 +1,6 @@
 """What a run does when the system asks its process to end."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -30,3 +31,14 @@ def termination_raises() -> Iterator[None]:
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
     raise Termination(128 + number)
+
+
+def _after_fork() -> None:
+    # Pools end the workers that they forked from a run with SIGTERM and wait for them; what is
+    # raised in such a worker would only be the answer to its call.
+    if signal.getsignal(signal.SIGTERM) is _terminate:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
