@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Self
@@ -13,7 +13,8 @@ from nautilus._signals import termination_raises
 from nautilus._streams import stream
 from nautilus._types import FloatArray
 from nautilus.evaluate.backends import as_pools
-from nautilus.evaluate.evaluator import Evaluated, Evaluator
+from nautilus.evaluate.evaluation import Evaluated, Evaluation
+from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.tasks import TaskRunner
 from nautilus.prior import PriorMap
@@ -59,9 +60,7 @@ class _TimedChunks:
         Is told the seconds.
     """
 
-    def __init__(
-        self, chunks: Generator[Evaluated, None, None], waited: Callable[[float], None]
-    ) -> None:
+    def __init__(self, chunks: Evaluation, waited: Callable[[float], None]) -> None:
         self._chunks = chunks
         self._waited = waited
 
@@ -74,6 +73,10 @@ class _TimedChunks:
             return next(self._chunks)
         finally:
             self._waited(time.monotonic() - start)
+
+    def cancel(self) -> None:
+        """Begin nothing more."""
+        self._chunks.cancel()
 
     def close(self) -> None:
         """Give up what is not finished."""

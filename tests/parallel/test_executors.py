@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -19,6 +19,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from nautilus import Prior, Sampler
 from nautilus.errors import BackendError, LikelihoodError, WorkerLostError
 from nautilus.evaluate import chunks
+from nautilus.evaluate.adapters import SerialExecutor
+from nautilus.evaluate.backends import ExecutorHandle
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.tasks import TaskRunner
@@ -183,6 +185,67 @@ class TestAccidents:
 
 
 class TestForeignPools:
+    def test_a_pool_whose_workers_retire_is_refused(self):
+        with (
+            multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=5) as pool,
+            pytest.raises(BackendError, match="Make the pool without it"),
+        ):
+            TaskRunner(pool)
+
+    def test_what_was_finished_comes_before_a_pool_that_takes_no_more(self):
+        class Closing(SerialExecutor):
+            n = 0
+
+            def submit(self, fn, /, *args):
+                self.n += 1
+                if self.n > 5:
+                    raise RuntimeError("closed")
+                return super().submit(fn, *args)
+
+        evaluator = Evaluator(Likelihood(lambda p: p["a"], NamedPrior()), Closing())
+        found = np.full(len(LINE), np.nan)
+        with pytest.raises(BackendError, match="takes no more work"):
+            collect(evaluator, LINE, found)
+        assert evaluator.counts.n_calls - 4 == np.isfinite(found).sum() > 0
+
+    def test_a_worker_that_fails_leaves_the_answers_of_others(self):
+        class Moody(SerialExecutor):
+            n = 0
+
+            def submit(self, fn, /, *args):
+                self.n += 1
+                future = super().submit(fn, *args)
+                if self.n == 3:
+                    future = Future()
+                    future.set_exception(OSError("no route to host"))
+                return future
+
+        evaluator = Evaluator(Likelihood(lambda p: p["a"], NamedPrior()), ExecutorHandle(Moody, 8))
+        found = np.full(len(LINE), np.nan)
+        with pytest.raises(BackendError, match=r"failed outside of the likelihood: OSError"):
+            collect(evaluator, LINE, found)
+        assert evaluator.counts.n_calls - 4 == np.isfinite(found).sum() > 5
+
+    def test_a_cancelled_evaluation_returns_what_was_under_way(self):
+        gate, begun = threading.Event(), threading.Barrier(3)
+
+        def log_l(parameters):
+            if parameters["a"] > -1.0 and not gate.is_set():
+                begun.wait()
+                gate.wait()
+            return parameters["a"]
+
+        with ThreadPoolExecutor(2) as pool:
+            evaluator = Evaluator(Likelihood(log_l, NamedPrior()), pool)
+            evaluator.self_test(LINE[:1])
+            evaluation = evaluator.evaluate(LINE[10:])
+            begun.wait()
+            evaluation.cancel()
+            gate.set()
+            index = [i for done in evaluation for i in done.index]
+        assert 2 <= len(index) < len(LINE[10:])
+        assert evaluator.counts.n_calls == 1 + len(index)
+
     def test_a_given_pool_stays_open(self):
         with ThreadPoolExecutor(1) as pool:
             Evaluator(Likelihood(abs, NamedPrior()), pool).close()

@@ -135,9 +135,9 @@ def test_a_factory_gives_the_numbers_of_its_likelihood(prior, pool):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "neither of likelihood and likelihood_factory was given"),
-        ({"likelihood": None, "likelihood_factory": None}, "neither of likelihood"),
-        ({"likelihood": abs, "likelihood_factory": Factory()}, "both of likelihood"),
+        ({}, "neither is given"),
+        ({"likelihood": None, "likelihood_factory": None}, "neither is given"),
+        ({"likelihood": abs, "likelihood_factory": Factory()}, "both are given"),
         ({"likelihood_factory": "make"}, "likelihood_factory is 'make', which cannot be called"),
         ({"likelihood": 3.0}, "likelihood is 3.0, which cannot be called"),
     ],

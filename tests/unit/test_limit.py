@@ -1,3 +1,4 @@
+import contextlib
 import signal
 import subprocess
 import sys
@@ -88,6 +89,25 @@ def test_code_that_drops_the_error_is_asked_again():
             return spin(LONG)
 
     assert limited(0.05, stubborn) == "expired"
+
+
+@pytest.mark.parametrize("where", [directly, in_thread])
+def test_an_answer_that_comes_too_late_does_not_count(where):
+    def deaf():
+        with contextlib.suppress(BaseException):
+            spin(LONG)
+        return "done"
+
+    assert where(limited, 0.05, deaf) == "expired"
+
+
+def test_a_thread_that_hears_no_signals_is_interrupted_at_its_next_step():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+    try:
+        assert limited(0.05, spin, LONG) == "expired"
+        assert limited(0.05, time.sleep, 0.5) == "expired"
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR2])
 
 
 @pytest.mark.parametrize("where", [directly, in_thread])

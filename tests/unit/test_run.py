@@ -650,16 +650,23 @@ class Evaluation:
         return Evaluating(self, points, order)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Evaluating:
-    """What is under way from the call on, and has to be closed."""
+    """What is under way from the call on, and has to be closed; one chunk outlives the end."""
 
     owner: Evaluation
     points: np.ndarray
     order: np.ndarray
+    n_more: float = np.inf
+
+    def cancel(self):
+        self.n_more = min(self.n_more, 1)
 
     def __iter__(self):
         for start in range(0, len(self.points), self.owner.n_chunk):
+            if self.n_more <= 0:
+                return
+            self.n_more -= 1
             index = self.order[start : start + self.owner.n_chunk]
             self.owner.n_calls += len(index)
             points = self.points[index]
@@ -901,7 +908,7 @@ class TestDensitiesThatCanWait:
     @pytest.mark.parametrize("error", [OSError("no room"), KeyboardInterrupt()], ids=repr)
     @pytest.mark.parametrize("remainder", [0, 1, 2])
     def test_a_failure_among_them_loses_nothing(self, finished, error, remainder):
-        n_asked, n_failed = 0, 0
+        n_asked, n_failed, n_kept = 0, 0, 0
 
         def moody(function, tasks):
             nonlocal n_asked
@@ -919,8 +926,11 @@ class TestDensitiesThatCanWait:
                     state, stop = step.state, step.stop
             except type(error):
                 n_failed += 1
+                n_kept += state.pending is not None and state.pending.n_done > 0
             assert evaluate.n_open == 0
         assert n_failed > 1
+        # An interrupt leaves what was under way, another error the whole stage.
+        assert n_kept > 0
         assert evaluate.n_calls == state.n_like
         assert_same(state, finished[0])
 

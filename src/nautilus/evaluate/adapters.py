@@ -38,7 +38,12 @@ class PoolExecutor(Executor):
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._seen = list(pool._pool)  # noqa: SLF001 - no public way to notice a dead worker
-        self._may_end = pool._maxtasksperchild is not None  # noqa: SLF001
+        if pool._maxtasksperchild is not None:  # noqa: SLF001
+            raise BackendError(
+                "The pool has maxtasksperchild, so that a worker that died cannot be told from one "
+                "that retired, and its answer would be waited for for ever. Make the pool without "
+                "it, or give a number of processes."
+            )
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Hand the call to the pool."""
@@ -56,7 +61,7 @@ class PoolExecutor(Executor):
         """Raise if a worker died: this kind of pool would wait for its answer for ever."""
         self._seen += [p for p in self._pool._pool if p not in self._seen]  # noqa: SLF001
         codes = [process.exitcode for process in self._seen]
-        dead = [c for c in codes if c is not None and not (c == 0 and self._may_end)]
+        dead = [code for code in codes if code is not None]
         if dead:
             raise BackendError(
                 f"A worker of the pool ended with exit code {dead[0]} (a negative number is the "

@@ -2,8 +2,8 @@
 
 import operator
 import os
-from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
 from enum import Enum
 from typing import Any
 
@@ -125,12 +125,30 @@ class ExecutorHandle:
             if self._release is not None:
                 self._release(old)
 
+    def is_current(self, executor: Executor) -> bool:
+        """Tell whether an executor is still the one in use."""
+        return executor is self._executor
+
+    def abandon(self, futures: Sequence[Future[Any]]) -> None:
+        """Give up calls that go on: a pool of ours is ended, a cluster is told not to."""
+        if futures:
+            self.discard()
+        for future in futures:
+            if isinstance(future, foreign.Relay):
+                future.abandon()
+
     def close(self) -> None:
         """End what was started for this handle; a pool that was given stays open."""
         executor, self._executor = self._executor, None
         self._is_closed = True
         if executor is not None and self._release is not None:
             self._release(executor)
+
+
+def was_signalled(error: BaseException) -> bool:
+    """Tell whether a pool of our own says that a worker was ended by a signal."""
+    # There is no way to the exit codes but these words, such as SIGSEGV(-11).
+    return "SIG" in str(error)
 
 
 def as_executor(pool: object, threads_per_worker: int | None = 1) -> ExecutorHandle:
@@ -211,7 +229,6 @@ def _of_cluster(pool: object) -> ExecutorHandle | None:
         recovery=Recovery.REPAIRED,
         is_lost=cluster.is_lost,
         check=cluster.check,
-        release=lambda _: cluster.release(),
     )
 
 

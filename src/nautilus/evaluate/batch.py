@@ -1,16 +1,19 @@
 """One set of points on its way through the workers."""
 
+import math
 from contextlib import suppress
 
 import numpy as np
 
 from nautilus._types import FloatArray
 from nautilus.evaluate.answers import place_of
+from nautilus.evaluate.backends import was_signalled
 from nautilus.evaluate.blobs import BlobLayout
 from nautilus.evaluate.calls import ChunkResult, timed_out_chunk
 from nautilus.evaluate.chunks import Chunk, ChunkRule, Cutter
 from nautilus.evaluate.flight import Loss
 from nautilus.evaluate.likelihood import Likelihood
+from nautilus.evaluate.limit import ENDING_SECONDS
 from nautilus.evaluate.parameters import physical_of, row_of
 
 Results = list[tuple[Chunk, ChunkResult]]
@@ -45,6 +48,7 @@ class Batch:
         self._cutter = Cutter(len(points))
         self._rescued: Results = []
         self.layout = layout
+        self.is_cancelled = False
 
     @property
     def is_test(self) -> bool:
@@ -87,16 +91,23 @@ class Batch:
             Whether the loss needs no error: points of a chunk are tried one by one, and a call
             that was ended with its worker has a result, which `rescued` returns.
         """
-        chunk, limit = loss.job.key, self._likelihood.call_timeout
+        chunk, limit = loss.job.key, self._likelihood.call_timeout or math.inf
         if chunk.n_points > 1 and not self._likelihood.vectorized:
             self._cutter.split(chunk)
             return True
-        if chunk.n_points > 1 or limit is None or loss.seconds < limit:
+        # No pool says why a worker ended; one that hung ended so long after its start at least, and
+        # not by a signal.
+        is_hang = loss.seconds > limit + ENDING_SECONDS and not was_signalled(loss.error)
+        if chunk.n_points > 1 or not is_hang:
             return False
         point = self.points_of(chunk)
         result = timed_out_chunk(self._likelihood, point, self.layout, loss.seconds)
         self._rescued.append((chunk, result))
         return True
+
+    def cancel(self) -> None:
+        """Let no more chunks travel; what is under way may come back if it does soon."""
+        self.is_cancelled = True
 
     def rescued(self) -> Results:
         """Return and forget results of calls that were ended with their workers."""

@@ -5,23 +5,24 @@ import weakref
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
 import cloudpickle  # type: ignore[import-untyped]
 import numpy as np
 
-from nautilus._types import BlobArray, FloatArray, IntArray
+from nautilus._types import FloatArray
 from nautilus.errors import BackendError, SettingsError
 from nautilus.evaluate import worker
-from nautilus.evaluate.answers import error_of
+from nautilus.evaluate.answers import Failure, error_of
 from nautilus.evaluate.backends import as_executor
 from nautilus.evaluate.batch import Batch, Results
 from nautilus.evaluate.blobs import BlobLayout
-from nautilus.evaluate.calls import ChunkResult
+from nautilus.evaluate.calls import ChunkResult, failed_chunk
 from nautilus.evaluate.chunks import Chunk, ChunkRule
 from nautilus.evaluate.counts import Counts
 from nautilus.evaluate.delivery import Delivery
+from nautilus.evaluate.evaluation import Evaluated, Evaluation
 from nautilus.evaluate.flight import N_RETRIES, Flight, Job, Loss
 from nautilus.evaluate.likelihood import Likelihood
 
@@ -29,25 +30,6 @@ TEST_PREFIX = "The test before the run: "
 
 N_TEST = 4
 """Points of the first set on which a likelihood is tested if nobody did it before."""
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """A finished chunk.
-
-    Parameters
-    ----------
-    index
-        Which of the points, shape (m,).
-    log_l
-        Natural logarithm of the likelihood, shape (m,), finite or -inf.
-    blobs
-        One entry per point, shape (m, ...), or None if the likelihood returns none.
-    """
-
-    index: IntArray
-    log_l: FloatArray
-    blobs: BlobArray | None
 
 
 class Evaluator:
@@ -134,7 +116,7 @@ class Evaluator:
         self._layout = result.layout
         return Evaluated(result.index, result.log_l, result.blobs)
 
-    def evaluate(self, points: FloatArray) -> Generator[Evaluated, None, None]:
+    def evaluate(self, points: FloatArray) -> Evaluation:
         """Evaluate points of the unit cube; the first calls are under way when this returns.
 
         Parameters
@@ -142,11 +124,10 @@ class Evaluator:
         points
             Shape (n, d).
 
-        Yields
-        ------
-        Evaluated
-            Finished chunks in any order, each point once. Closing the iterator cancels chunks that
-            have not started.
+        Returns
+        -------
+        Evaluation
+            Iterates over finished parts in any order, each point once.
 
         Raises
         ------
@@ -162,9 +143,13 @@ class Evaluator:
         KeyboardInterrupt, SystemExit
             On Ctrl-C and the like; the evaluator can be used again.
         """
-        evaluated = self._evaluate(_parse_points(points))
-        next(evaluated)
-        return evaluated
+        array = _parse_points(points)
+        if self._layout is None and len(array):
+            self.self_test(array[:N_TEST])
+        batch = Batch(self._likelihood, array, self._layout)
+        results = self._results(batch)
+        next(results)
+        return Evaluation(batch, results)
 
     def close(self) -> None:
         """End the workers if they are ours, and forget the likelihood."""
@@ -176,18 +161,6 @@ class Evaluator:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _evaluate(self, points: FloatArray) -> Generator[Evaluated, None, None]:
-        """Yield an empty chunk once calls are under way, then finished ones."""
-        if self._layout is None and len(points):
-            self.self_test(points[:N_TEST])
-        batch = Batch(self._likelihood, points, self._layout)
-        with closing(self._results(batch)) as results:
-            next(results)
-            yield Evaluated(np.empty(0, np.int64), np.empty(0), None)
-            for chunk, result in (pair for some in results for pair in some):
-                if len(result.index):
-                    yield Evaluated(chunk.start + result.index, result.log_l, result.blobs)
 
     def _results(self, batch: Batch) -> Generator[Results, None, None]:
         """Yield an empty list once calls are under way, then lists of finished chunks."""
@@ -202,6 +175,9 @@ class Evaluator:
             flight.fill(take, self._n_ahead())
             yield []
             while not (flight.is_empty and batch.is_taken):
+                if batch.is_cancelled:
+                    yield self._landed(flight.drain(), batch)
+                    return
                 results = self._landed(flight.collect(), batch) + self._rescued(batch)
                 yield results
                 failures = [result.failure for _, result in results if result.failure]
@@ -283,9 +259,10 @@ def _parse_points(points: FloatArray) -> FloatArray:
 def _answer(future: Future[Any]) -> ChunkResult | worker.Missing:
     try:
         answer: ChunkResult | worker.Missing = future.result()
-    except Exception as error:
-        raise BackendError(
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the pool makes of it
+        message = (
             f"A worker failed outside of the likelihood: {type(error).__name__}: {error}. Is this "
             "package installed, in the same version, where the workers run?"
-        ) from error
+        )
+        return failed_chunk(Failure("backend", message, exception=error))
     return answer

@@ -32,7 +32,7 @@ class BuiltLikelihood:
 
     def __init__(self, factory: Callable[[], Any]) -> None:
         self._factory = factory
-        self._lock = threading.Lock()
+        self._lock, self._owner = threading.Lock(), os.getpid()
         self._function: Callable[..., Any] | None = None
         self._process = 0
 
@@ -48,6 +48,9 @@ class BuiltLikelihood:
         BuildError
             If the factory raises, or returns nothing that can be called.
         """
+        if self._owner != os.getpid():
+            # Another thread may have held the lock when the process forked.
+            self._lock, self._owner = threading.Lock(), os.getpid()
         with self._lock:
             # What a parent built before it forked, an open file or a GPU, is the parent's.
             if self._function is None or self._process != os.getpid():

@@ -1,5 +1,6 @@
 """Calls under way on an executor: kept few, cancelled when no longer wanted, retried when lost."""
 
+import math
 import queue
 import time
 from collections import deque
@@ -22,6 +23,8 @@ Key = TypeVar("Key")
 
 N_RETRIES = 2
 """How often a call is repeated after the worker that had it died."""
+
+KEPT = "What was computed until then is kept; give an open pool to a new sampler."
 
 GRACE_SECONDS = 5.0
 """How long calls under way may go on when no more are wanted."""
@@ -69,13 +72,13 @@ class Loss(Generic[Key]):
         What was to be done.
     seconds
         How long it was under way the last time, alone.
-    message
-        Says what happened, for the user.
+    error
+        What the pool says.
     """
 
     job: Job[Key]
     seconds: float
-    message: str
+    error: BaseException
 
 
 class Flight(Generic[Key]):
@@ -109,6 +112,7 @@ class Flight(Generic[Key]):
         self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._lost: deque[Job[Key]] = deque()
         self._error: BaseException | None = None
+        self._deadline = math.inf
 
     def __enter__(self) -> Self:
         return self
@@ -118,8 +122,7 @@ class Flight(Generic[Key]):
             self._settle()
         finally:
             # Nobody will ask for these calls; they would only keep workers and the user waiting.
-            if not all(future.done() for future in self._running):
-                self._handle.discard()
+            self._handle.abandon([future for future in self._running if not future.done()])
             self._running.clear()
 
     @property
@@ -130,8 +133,15 @@ class Flight(Generic[Key]):
     def fill(self, take: Callable[[], Job[Key] | None], n_most: int) -> None:
         """Start calls until `n_most` are under way or `take` returns None.
 
-        A call that was lost twice is suspect and runs alone.
+        A call that was lost twice is suspect and runs alone. If the pool takes no more, or a call
+        cannot be made up, `collect` raises that after what is finished.
         """
+        try:
+            self._fill(take, n_most)
+        except BackendError as error:
+            self._error = error
+
+    def _fill(self, take: Callable[[], Job[Key] | None], n_most: int) -> None:
         while self._error is None and len(self._running) < n_most:
             job = self._lost.popleft() if self._lost else take()
             if job is None:
@@ -180,25 +190,20 @@ class Flight(Generic[Key]):
     def _settle(self) -> None:
         waiting = [future for future in self._running if not future.cancel()]
         self._running = {future: self._running[future] for future in waiting}
-        wait(waiting, GRACE_SECONDS)
+        # However often it is asked: those who wait for the end wait once.
+        self._deadline = min(self._deadline, time.monotonic() + GRACE_SECONDS)
+        wait(waiting, max(self._deadline - time.monotonic(), 0.0))
 
     def _launch(self, job: Job[Key]) -> None:
         executor = self._handle.executor
         try:
-            future = executor.submit(job.function, *job.args)
+            future = _submit(executor, job)
         except BrokenExecutor as error:
             if not self._handle.is_owned:
                 raise _broken(error) from error
             self._handle.discard(executor)
             executor = self._handle.executor
-            future = executor.submit(job.function, *job.args)
-        except BackendError:
-            raise
-        except RuntimeError as error:
-            raise BackendError(
-                f"The pool takes no more work ({error}). What was computed until then is kept; "
-                "give an open pool to a new sampler."
-            ) from error
+            future = _submit(executor, job)
         self._running[future] = _UnderWay(job, executor, time.monotonic())
         future.add_done_callback(self._done.put)
 
@@ -219,18 +224,15 @@ class Flight(Generic[Key]):
 
     def _land(self, future: Future[Any]) -> tuple[Key, Future[Any]] | None:
         flown = self._running.pop(future)
-        try:
-            error = future.exception()
-        except CancelledError as cancelled:
-            self._error = BackendError(
-                "The pool was shut down while it was in use. What was computed until then is kept; "
-                "give an open pool to a new sampler."
-            )
-            self._error.__cause__ = cancelled
-            return None
-        if isinstance(error, KeyboardInterrupt):
+        error = _error_of(future)
+        # What another flight did to the pool is nothing that this call did.
+        was_replaced = not self._handle.is_current(flown.executor)
+        if isinstance(error, CancelledError) and not was_replaced:
+            self._error = BackendError(f"The pool was shut down while it was in use. {KEPT}")
+            self._error.__cause__ = error
+        elif isinstance(error, KeyboardInterrupt):
             self._error = error
-        elif error is None or not self._handle.is_lost(error):
+        elif error is None or not (was_replaced or self._handle.is_lost(error)):
             return flown.job.key, future
         elif self._handle.recovery is Recovery.NONE:
             self._error = _broken(error)
@@ -246,14 +248,30 @@ class Flight(Generic[Key]):
         if not flown.job.is_suspect:
             self._lost.append(job)
             return
-        message = (
-            f"Workers died {job.n_lost} times while they worked on {self._describe(job.key)}, the "
-            f"last time with nothing else under way. The pool says: {error} Is there enough "
-            "memory, and does the likelihood survive these points when it is called directly?"
-        )
-        if not self._rescue(Loss(job, time.monotonic() - flown.start, message)):
-            self._error = WorkerLostError(message)
+        if not self._rescue(Loss(job, time.monotonic() - flown.start, error)):
+            self._error = WorkerLostError(
+                f"Workers died {job.n_lost} times while they worked on {self._describe(job.key)}, "
+                f"the last time with nothing else under way. The pool says: {error} Is there "
+                "enough memory, and does the likelihood survive these points when it is called "
+                "directly?"
+            )
             self._error.__cause__ = error
+
+
+def _submit(executor: Executor, job: Job[Any]) -> Future[Any]:
+    try:
+        return executor.submit(job.function, *job.args)
+    except (BrokenExecutor, BackendError):
+        raise
+    except Exception as error:
+        raise BackendError(f"The pool takes no more work ({error}). {KEPT}") from error
+
+
+def _error_of(future: Future[Any]) -> BaseException | None:
+    try:
+        return future.exception()
+    except CancelledError as cancelled:
+        return cancelled
 
 
 def _broken(error: BaseException) -> BackendError:

@@ -40,6 +40,44 @@ def count_workers(pool: Any) -> int:
     return int(loky.cpu_count())
 
 
+class Relay(Future[Any]):
+    """A call of a cluster, which does not say when it begins: it counts as running at once.
+
+    Parameters
+    ----------
+    give_up
+        Tells the cluster that nobody waits for the call.
+    """
+
+    def __init__(self, give_up: Callable[[], object]) -> None:
+        super().__init__()
+        self._give_up = give_up
+        self.set_running_or_notify_cancel()
+
+    def abandon(self) -> None:
+        """Tell the cluster that nobody waits for the call."""
+        with suppress(Exception):  # the call may be over, or the cluster gone
+            self._give_up()
+
+
+def relay(
+    call: Future[Any],
+    give_up: Callable[[], object],
+    unpack: Callable[[Any], Any] = lambda answer: answer,
+) -> Relay:
+    """Return a future for a call of a cluster, whose result `unpack` makes an answer."""
+    future = Relay(give_up)
+
+    def pass_on(done: Future[Any]) -> None:
+        try:
+            future.set_result(unpack(done.result()))
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks the future
+            future.set_exception(error)
+
+    call.add_done_callback(pass_on)
+    return future
+
+
 class Cluster(Executor):
     """Workers of another package, which takes care of them: who dies is replaced, or left out."""
 
@@ -58,9 +96,6 @@ class Cluster(Executor):
 
     def check(self) -> None:
         """Raise `BackendError` if the cluster is gone."""
-
-    def release(self) -> None:
-        """End what was started for this object."""
 
 
 class DaskCluster(Cluster):
@@ -85,8 +120,8 @@ class DaskCluster(Cluster):
         """Hand the call to the scheduler."""
         dask = sys.modules["dask"]
         with dask.config.set({LARGE_GRAPH: "1 TiB"}):
-            future: Future[Any] = self._executor.submit(fn, *args, **kwargs)
-        return future
+            call = self._executor.submit(fn, *args, **kwargs)
+        return relay(call, call.cancel)
 
     def n_workers(self) -> int:
         """Return the number of threads of all workers."""
@@ -124,8 +159,7 @@ class RayCluster(Cluster):
 
     def __init__(self, pool: Any) -> None:
         self._ray = pool
-        self._is_ours = not pool.is_initialized()
-        if self._is_ours:
+        if not pool.is_initialized():
             pool.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         # Lost calls are repeated by whoever asked for them, who counts how often.
         self._remote = pool.remote(max_retries=0, num_cpus=1)(worker.call)
@@ -138,8 +172,7 @@ class RayCluster(Cluster):
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:  # type: ignore[override]
         """Start the call as a task."""
         reference = self._remote.remote((fn, args))
-        future: Future[Any] = reference.future()
-        return future
+        return relay(reference.future(), lambda: self._ray.cancel(reference))
 
     def n_workers(self) -> int:
         """Return the number of CPUs of the cluster."""
@@ -150,10 +183,13 @@ class RayCluster(Cluster):
         names = ("WorkerCrashedError", "OutOfMemoryError", "NodeDiedError")
         return _is_instance(error, "ray.exceptions", *names)
 
-    def release(self) -> None:
-        """End Ray if it was started here."""
-        if self._is_ours:
-            self._ray.shutdown()
+    def check(self) -> None:
+        """Raise if Ray was shut down."""
+        if not self._ray.is_initialized():
+            raise BackendError(
+                "Ray was shut down, so that no answer will come. What was computed until then is "
+                "kept; call ray.init and make a new sampler."
+            )
 
 
 class IpyparallelCluster(Cluster):
@@ -178,10 +214,8 @@ class IpyparallelCluster(Cluster):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:  # type: ignore[override]
         """Send the call to an engine."""
-        future: Future[Any] = Future()
-        done = self._view.apply_async(worker.attempt, fn, *args)
-        done.add_done_callback(lambda done: _pass_on(done, future))
-        return future
+        result = self._view.apply_async(worker.attempt, fn, *args)
+        return relay(result, result.abort, lambda answer: _unpacked(*answer))
 
     def n_workers(self) -> int:
         """Return the number of engines."""
@@ -196,15 +230,10 @@ CLUSTERS: tuple[type[Any], ...] = (DaskCluster, RayCluster, IpyparallelCluster)
 """Every kind, each made of a pool that it recognises."""
 
 
-def _pass_on(done: Future[Any], future: Future[Any]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    lost = done.exception()
-    answer, error = (None, lost) if lost is not None else done.result()
-    if error is None:
-        future.set_result(answer)
-    else:
-        future.set_exception(error)
+def _unpacked(answer: Any, error: Exception | None) -> Any:
+    if error is not None:
+        raise error
+    return answer
 
 
 def _is_instance(pool: object, module: str, *names: str) -> bool:

@@ -74,13 +74,17 @@ class TimeLimit:
         try:
             try:
                 self._arm(self._seconds)
-                return function(*args, **kwargs)
+                answer = function(*args, **kwargs)
             finally:
                 self._disarm()
         except BaseException:
             # `Expired`, or Ctrl-C, may have come while the limit was set or lifted.
             self._disarm()
             raise
+        if self._is_asked:
+            # The function did not let itself be stopped; its answer comes too late all the same.
+            raise Expired
+        return answer
 
     def _arm(self, seconds: float) -> None:
         if _can_signal():
@@ -154,9 +158,11 @@ class TimeLimit:
 
 
 def _can_signal() -> bool:
-    is_main = threading.current_thread() is threading.main_thread()
+    if SIGNAL is None or threading.current_thread() is not threading.main_thread():
+        return False
+    is_blocked = SIGNAL in signal.pthread_sigmask(signal.SIG_BLOCK, [])
     # A handler that was not installed from Python could not be put back.
-    return SIGNAL is not None and is_main and signal.getsignal(SIGNAL) is not None
+    return not is_blocked and signal.getsignal(SIGNAL) is not None
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:

@@ -79,6 +79,10 @@ class Chunks(Protocol):
         """Return an iterator, which waits for chunks."""
         ...
 
+    def cancel(self) -> None:
+        """Begin nothing more; what is finished soon is still returned, then iteration stops."""
+        ...
+
     def close(self) -> None:
         """Give up what is not finished; may come before the first chunk was asked for."""
         ...
@@ -138,21 +142,23 @@ def steps(
                 return
             state = planned.state
             yield planned
-        with closing(fill_pending(state, config, goal, evaluate, run_tasks)) as filled:
+        with closing(fill_pending(state, config, goal, evaluate, run_tasks, is_over)) as filled:
             for state in filled:
                 yield Step(state, "")
-                if is_over():
-                    yield Step(state, "", StopReason.TIME)
-                    return
         if state.pending is not None and not state.pending.is_done.all():
-            yield Step(state, "", StopReason.CALLS)
+            yield Step(state, "", StopReason.TIME if is_over() else StopReason.CALLS)
             return
         state = commit(state, run_tasks)
         yield Step(state, "stage complete")
 
 
 def fill_pending(
-    state: RunState, config: Config, goal: Goal, evaluate: Evaluate, run_tasks: RunTasks
+    state: RunState,
+    config: Config,
+    goal: Goal,
+    evaluate: Evaluate,
+    run_tasks: RunTasks,
+    is_over: Callable[[], bool],
 ) -> Generator[RunState, None, None]:
     """Evaluate what is missing of the pending stage, within the limit of calls.
 
@@ -170,13 +176,22 @@ def fill_pending(
     if len(missing) == 0:
         return
     with closing(evaluate(pending.points[missing])) as chunks:
-        # What is under way is not given up for an error here: `commit` asks again and raises it.
-        with suppress(Exception):
-            state = state.with_all_densities(run_tasks)
+        interrupt: BaseException | None = None
+        try:
+            # What is under way is not given up for an error here: `commit` asks again, and raises.
+            with suppress(Exception):
+                state = state.with_all_densities(run_tasks)
+        except (KeyboardInterrupt, SystemExit) as error:
+            interrupt = error
+            chunks.cancel()
         for chunk in chunks:
             pending = pending.fill(missing[chunk.index], chunk.log_l, chunk.blobs)
             state = replace(state, pending=pending)
             yield state
+            if is_over():
+                chunks.cancel()
+        if interrupt is not None:
+            raise interrupt
 
 
 def commit(state: RunState, run_tasks: RunTasks) -> RunState:
