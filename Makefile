@@ -81,7 +81,7 @@ test-statistical: $(DEVELOP)
 	$(RUN) -m pytest -m long --timeout=0 tests/statistical
 
 benchmark: $(DEVELOP)
-	$(RUN) benchmarks/parallel.py
+	$(RUN) benchmarks/parallel.py --page
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/timeline.py
 	$(RUN) benchmarks/compare.py
 

@@ -2,7 +2,7 @@
 
     python benchmarks/parallel.py                             # everything that is not measured yet
     python benchmarks/parallel.py --parts backends bytes      # parts of it
-    python benchmarks/parallel.py --render                    # write parallel.md again
+    python benchmarks/parallel.py --render                    # write the tables again
 
 Parts:
 
@@ -13,6 +13,7 @@ Parts:
 
 Each run but those of the last part is a fresh process with one numerical thread. Rows are appended
 to ``parallel.jsonl``; a run whose row is there (same code, settings and machine) is not repeated.
+The tables go to ``parallel.md`` and, with ``--page``, between two marks of ``docs/parallel.md``.
 The status is 1 if a run failed, or if log Z is not the same to the last bit wherever it should be.
 """
 
@@ -28,12 +29,15 @@ from pathlib import Path
 from typing import Any
 
 import cluster
+from catalogue import ROOT
 from compare import HERE, code_version, machine_label, read_rows
-from parallel_tables import PART_NAMES, render
+from parallel_tables import PART_NAMES, render, with_tables
 
 from nautilus.evaluate.threads import THREAD_VARIABLES
 
 Row = dict[str, Any]
+
+PAGE = ROOT / "docs" / "parallel.md"
 
 N_EFF = 10_000.0
 SLEEP = 0.01
@@ -159,6 +163,7 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=HERE / "parallel.jsonl")
     parser.add_argument("--table", type=Path, default=HERE / "parallel.md")
     parser.add_argument("--render", action="store_true", help="only write the tables")
+    parser.add_argument("--page", action="store_true", help="also those of the documentation")
     given = parser.parse_args()
     n_failed = 0 if given.render else run_all(given)
     rows = read_rows(given.results)
@@ -166,6 +171,8 @@ def main() -> int:
     for answers in different:
         print(f"log Z and calls should be equal but are {sorted(answers)}", file=sys.stderr)
     given.table.write_text("# Parallel runs\n\n" + render(rows), encoding="utf-8")
+    if given.page:
+        PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), rows), encoding="utf-8")
     print(f"Wrote {given.table}")
     return int(n_failed > 0 or bool(different))
 

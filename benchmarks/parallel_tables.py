@@ -146,6 +146,20 @@ PARTS: dict[str, tuple[str, Callable[[list[Row]], str]]] = {
 PART_NAMES = tuple(PARTS)
 
 
+ON_THE_PAGE = ("backends", "efficiency", "cluster")
+BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
+
+
+def with_tables(page: str, rows: list[Row]) -> str:
+    """Return the text of a page with the tables that belong there between its two marks."""
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    texts = [
+        f"\n### {PARTS[part][0]}\n\n{PARTS[part][1](latest(rows, part))}" for part in ON_THE_PAGE
+    ]
+    return before + BEGIN + "".join(texts) + "\n" + END + after
+
+
 def render(rows: list[Row]) -> str:
     """Return the tables of all parts that were measured, without a title."""
     texts = [HEAD]
