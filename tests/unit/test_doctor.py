@@ -15,7 +15,7 @@ from nautilus.cli.advice import advise
 from nautilus.cli.apart import run_apart
 from nautilus.cli.cgroup import GroupLimits, read_limits
 from nautilus.cli.examination import Examination, is_sound, text_of
-from nautilus.cli.jobs import BatchJob, Launch, read_job, read_launch
+from nautilus.cli.jobs import BatchJob, read_job
 from nautilus.cli.machine import Machine, read_machine, read_memory
 from nautilus.cli.mpi import Mpi, ask_apart, ask_here
 from nautilus.cli.packages import OPTIONAL, Package, find_package, try_package, try_packages
@@ -28,6 +28,7 @@ from nautilus.cli.selftest import (
     try_backend,
 )
 from nautilus.cli.trial import TRIALS, measure
+from nautilus.evaluate.launch import Launch, read_launch
 
 GIB = 1 << 30
 UNLIMITED_V1 = "9223372036854771712"

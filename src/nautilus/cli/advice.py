@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from math import ceil
 
 from nautilus.cli.examination import Examination
-from nautilus.cli.jobs import BatchJob, Launch
+from nautilus.cli.jobs import BatchJob
 from nautilus.cli.machine import Machine
 from nautilus.cli.mpi import Mpi
+from nautilus.evaluate.launch import Launch
 
 WORKER_BYTES = 300 << 20
 """What a worker takes with NumPy and SciPy loaded and a small likelihood, with room to spare."""

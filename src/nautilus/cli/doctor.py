@@ -8,7 +8,6 @@ from typing import Any
 from nautilus.cli import page
 from nautilus.cli.advice import advise
 from nautilus.cli.examination import Examination, examine, is_sound, text_of
-from nautilus.cli.jobs import read_launch
 from nautilus.cli.mpi import ask_here
 from nautilus.cli.selftest import (
     SELF_TESTS,
@@ -18,6 +17,7 @@ from nautilus.cli.selftest import (
     obstacle,
     try_backend,
 )
+from nautilus.evaluate.launch import read_launch
 
 TIMEOUT = 60.0
 DESCRIPTION = """

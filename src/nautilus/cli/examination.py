@@ -9,10 +9,11 @@ from threadpoolctl import threadpool_info
 
 from nautilus._version import __version__
 from nautilus.cli import page
-from nautilus.cli.jobs import BatchJob, Launch, read_job, read_launch
+from nautilus.cli.jobs import BatchJob, read_job
 from nautilus.cli.machine import Machine, read_machine
 from nautilus.cli.mpi import Mpi, ask_apart, ask_here
 from nautilus.cli.packages import OPTIONAL, REQUIRED, Package, find_package, try_packages
+from nautilus.evaluate.launch import Launch, read_launch
 from nautilus.evaluate.mpi import find_launcher
 from nautilus.evaluate.threads import THREAD_VARIABLES
 from nautilus.report.format import format_duration

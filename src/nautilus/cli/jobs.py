@@ -1,7 +1,9 @@
-"""What batch systems and launchers write into the environment of a process."""
+"""What batch systems write into the environment of a process."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from nautilus.evaluate.launch import first_number
 
 MEBIBYTE = 1 << 20
 
@@ -34,33 +36,11 @@ class BatchJob:
     end: int | None = None
 
 
-@dataclass(frozen=True)
-class Launch:
-    """How a launcher started this process, with others beside it.
-
-    Parameters
-    ----------
-    launcher
-        Its name.
-    n_ranks
-        Number of processes that it started.
-    rank
-        Number of this one among them, from 0.
-    n_local
-        How many of them are on this machine, or None if that is not known.
-    """
-
-    launcher: str
-    n_ranks: int
-    rank: int
-    n_local: int | None = None
-
-
 def read_job(environ: Mapping[str, str]) -> BatchJob | None:
     """Return the job that the environment tells of, or None outside of one."""
 
     def number(*names: str) -> int | None:
-        return _first_number(environ, names)
+        return first_number(environ, names)
 
     if "SLURM_JOB_ID" in environ:
         return BatchJob(
@@ -84,34 +64,6 @@ def read_job(environ: Mapping[str, str]) -> BatchJob | None:
             "Grid Engine", environ.get("JOB_ID", "?"), number("NHOSTS"), number("NSLOTS")
         )
     return None
-
-
-SIGNS = (
-    ("Open MPI", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
-    ("MVAPICH", "MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK"),
-    ("mpiexec", "PMI_SIZE", "PMI_RANK"),
-    ("srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
-)
-"""Launchers with the variables that hold the number of processes and the own number."""
-
-
-def read_launch(environ: Mapping[str, str]) -> Launch | None:
-    """Return how a launcher started this process, or None if none did.
-
-    A single task of srun counts only if it speaks to an MPI library: it may be a mere shell.
-    """
-    for launcher, *names in SIGNS:
-        n_ranks, rank = (_first_number(environ, [name]) for name in names)
-        if n_ranks is None or rank is None or (launcher == "srun" and n_ranks == 1):
-            continue
-        local = ("OMPI_COMM_WORLD_LOCAL_SIZE", "MV2_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS")
-        n_local = _first_number(environ, local)
-        return Launch(launcher, n_ranks, rank, n_local)
-    return None
-
-
-def _first_number(environ: Mapping[str, str], names: Iterable[str]) -> int | None:
-    return next((int(environ[name]) for name in names if environ.get(name, "").isdigit()), None)
 
 
 def _mebibytes(n: int | None) -> int | None:
