@@ -111,6 +111,7 @@ class Flight(Generic[Key]):
         # Asking each future whether it is done would take long where thousands are under way.
         self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._lost: deque[Job[Key]] = deque()
+        self._deadly: WorkerLostError | None = None
         self._error: BaseException | None = None
         self._deadline = math.inf
 
@@ -128,7 +129,8 @@ class Flight(Generic[Key]):
     @property
     def is_empty(self) -> bool:
         """Whether nothing is under way, waits to be repeated or is to be raised."""
-        return not self._running and not self._lost and self._error is None
+        errors = (self._deadly, self._error)
+        return not self._running and not self._lost and errors == (None, None)
 
     def fill(self, take: Callable[[], Job[Key] | None], n_most: int) -> None:
         """Start calls until `n_most` are under way or `take` returns None.
@@ -165,7 +167,8 @@ class Flight(Generic[Key]):
         Raises
         ------
         WorkerLostError
-            If workers of a pool that replaces them died again and again over the same call.
+            If workers of a pool that replaces them died again and again over the same call. It
+            comes after all other calls, unless there are two such calls.
         BackendError
             If another pool broke.
         KeyboardInterrupt, SystemExit
@@ -177,9 +180,13 @@ class Flight(Generic[Key]):
             self._settle()
             futures = [future for future in self._running if future.done()]
         finished = [done for future in futures if (done := self._land(future)) is not None]
-        if self._error is not None and not finished:
+        if finished:
+            return finished
+        if self._error is None and not futures:
+            self._error = self._deadly
+        if self._error is not None:
             raise self._error
-        return finished
+        return []
 
     def drain(self) -> list[tuple[Key, Future[Any]]]:
         """Cancel what has not started and return what is finished soon."""
@@ -248,14 +255,18 @@ class Flight(Generic[Key]):
         if not flown.job.is_suspect:
             self._lost.append(job)
             return
-        if not self._rescue(Loss(job, time.monotonic() - flown.start, error)):
-            self._error = WorkerLostError(
-                f"Workers died {job.n_lost} times while they worked on {self._describe(job.key)}, "
-                f"the last time with nothing else under way. The pool says: {error} Is there "
-                "enough memory, and does the likelihood survive these points when it is called "
-                "directly?"
-            )
-            self._error.__cause__ = error
+        if self._rescue(Loss(job, time.monotonic() - flown.start, error)):
+            return
+        if self._deadly is not None:
+            self._error = self._deadly
+            return
+        self._deadly = WorkerLostError(
+            f"Workers died {job.n_lost} times while they worked on {self._describe(job.key)}, "
+            f"the last time with nothing else under way. The pool says: {error} Is there "
+            "enough memory, and does the likelihood survive these points when it is called "
+            "directly?"
+        )
+        self._deadly.__cause__ = error
 
 
 def _submit(executor: Executor, job: Job[Any]) -> Future[Any]:
