@@ -1,13 +1,43 @@
 """What all tests of pools share."""
 
+import time
+
 import cloudpickle
 import pools
+import psutil
 import pytest
 
 cloudpickle.register_pickle_by_value(pools)
+
+HELPERS = ("resource_tracker", "forkserver")
+"""Servants of the standard library and of loky, which stay as long as the process that asked."""
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _module_travels_by_value(request):
     # Workers cannot import test files; everything in them has to travel by value.
     cloudpickle.register_pickle_by_value(request.module)
+
+
+def workers_of_tests():
+    """Return the processes that this one has started and that are still alive."""
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        try:
+            is_helper = any(name in " ".join(process.cmdline()) for name in HELPERS)
+            if not is_helper and process.status() != psutil.STATUS_ZOMBIE:
+                found.add(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+@pytest.fixture
+def no_process_left():
+    """See that all processes are gone that were not there before the test."""
+    before = workers_of_tests()
+    yield
+    end = time.monotonic() + 10
+    while (left := workers_of_tests() - before) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not left

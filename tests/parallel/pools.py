@@ -102,7 +102,7 @@ def ipyparallel_client() -> Iterator[ipyparallel.Client]:
 def dask_cluster(n_workers: int = 2) -> Iterator[distributed.LocalCluster]:
     """Start a cluster of Dask with one process per worker."""
     with distributed.LocalCluster(
-        n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
         yield cluster
 

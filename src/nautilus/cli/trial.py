@@ -84,7 +84,7 @@ def _mpi_futures() -> Iterator[Any]:
 def _dask() -> Iterator[Any]:
     distributed = import_module("distributed")
     cluster = distributed.LocalCluster(
-        n_workers=N_WORKERS, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=N_WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0"
     )
     with cluster, distributed.Client(cluster) as client:
         yield client
