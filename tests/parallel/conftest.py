@@ -6,8 +6,17 @@ import cloudpickle
 import pools
 import psutil
 import pytest
+import short_run
 
-cloudpickle.register_pickle_by_value(pools)
+for helpers in (pools, short_run):
+    cloudpickle.register_pickle_by_value(helpers)
+
+
+@pytest.fixture(scope="session")
+def expected():
+    """Bits of the short run without any pool."""
+    return short_run.run()
+
 
 HELPERS = ("resource_tracker", "forkserver")
 """Servants of the standard library and of loky, which stay as long as the process that asked."""

@@ -1,6 +1,9 @@
 """Every kind of pool that a user may have, opened for real, and what tests run on it."""
 
 import multiprocessing
+import os
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -186,3 +189,30 @@ def collect(evaluator, points, log_l=None):
             blobs = np.empty(len(points), done.blobs.dtype) if blobs is None else blobs
             blobs[done.index] = done.blobs
     return log_l, blobs
+
+
+SECONDS = 20
+"""How long to wait for what is bound to happen."""
+
+
+def wait_for(condition):
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+def wait_for_end(processes):
+    pids = list(processes)
+    wait_for(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True
+    )
+    return state.stdout.strip()[:1] not in {"", "Z"}

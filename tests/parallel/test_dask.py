@@ -7,23 +7,13 @@ import time
 import distributed
 import numpy as np
 import pytest
-from pools import A_OF_LINE, LINE, NamedPrior, collect, dask_cluster
+from pools import A_OF_LINE, LINE, SECONDS, NamedPrior, collect, dask_cluster, wait_for
 
 from nautilus.errors import BackendError
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.likelihood import Likelihood
 
 pytestmark = pytest.mark.timeout(60)
-
-SECONDS = 20
-"""How long to wait for what is bound to happen."""
-
-
-def wait_for(condition):
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 def waiting_likelihood(folder):

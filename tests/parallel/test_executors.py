@@ -13,7 +13,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 
 import numpy as np
 import pytest
-from pools import LINE, NamedPrior, collect
+from pools import LINE, NamedPrior, collect, wait_for, wait_for_end
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from nautilus import Prior, Sampler
@@ -43,24 +43,6 @@ def dying_likelihood(flag=None):
 
 def workers_of(handle):
     return [*handle.executor._processes]
-
-
-def wait_for_end(processes):
-    end = time.monotonic() + 10
-    while any(is_alive(pid) for pid in processes):
-        assert time.monotonic() < end, f"of {processes} some are alive"
-        time.sleep(0.02)
-
-
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True
-    )
-    return state.stdout.strip()[:1] not in {"", "Z"}
 
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
@@ -119,17 +101,23 @@ class TestAccidents:
 
         def log_l(parameters):
             while parameters["a"] > 0 and not flag.exists():
+                (tmp_path / "begun").touch()
                 time.sleep(0.05)
             return parameters["a"]
+
+        def interrupt():
+            wait_for((tmp_path / "begun").exists)
+            os.kill(os.getpid(), signal.SIGINT)
 
         with Evaluator(Likelihood(log_l, NamedPrior()), 2) as evaluator:
             evaluator.self_test(LINE[:2])
             old = workers_of(evaluator._handle)
             found = []
-            timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-            timer.start()
+            helper = threading.Thread(target=interrupt)
+            helper.start()
             with pytest.raises(KeyboardInterrupt, match=r"^$"):
                 found.extend(i for done in evaluator.evaluate(LINE) for i in done.index)
+            helper.join()
             wait_for_end(old)
             flag.touch()
             again, _ = collect(evaluator, LINE)

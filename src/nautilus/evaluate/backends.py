@@ -51,6 +51,8 @@ class ExecutorHandle:
         Raises `BackendError` if the pool is known to wait in vain.
     release
         Called by `close` with the executor.
+    abandon
+        Called with calls that go on although nobody waits for them any more.
     poll_seconds
         How long to wait for a call before `check` is called.
     """
@@ -64,6 +66,7 @@ class ExecutorHandle:
         is_lost: Callable[[BaseException], bool] | None = None,
         check: Callable[[], None] | None = None,
         release: Callable[[Executor], None] | None = None,
+        abandon: Callable[[Sequence[Future[Any]]], None] | None = None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._make = make
@@ -71,6 +74,7 @@ class ExecutorHandle:
         self._is_lost = is_lost
         self._check = check
         self._release = release
+        self._abandon = abandon
         self._executor: Executor | None = None
         self._is_closed = False
         self.recovery = recovery
@@ -130,12 +134,11 @@ class ExecutorHandle:
         return executor is self._executor
 
     def abandon(self, futures: Sequence[Future[Any]]) -> None:
-        """Give up calls that go on: a pool of ours is ended, a cluster is told not to."""
+        """Let go of calls that do not end, and of the pool that they keep busy if it is ours."""
         if futures:
             self.discard()
-        for future in futures:
-            if isinstance(future, foreign.Relay):
-                future.abandon()
+            if self._abandon is not None:
+                self._abandon(futures)
 
     def close(self) -> None:
         """End what was started for this handle; a pool that was given stays open."""
@@ -213,8 +216,8 @@ def as_pools(
 def _of_name(pool: str) -> ExecutorHandle:
     if pool != mpi.NAME:
         raise _unknown(pool)
-    executor, n_workers = mpi.world()
-    return ExecutorHandle(lambda: executor, n_workers)
+    executor, n_workers = mpi.lead_or_serve()
+    return ExecutorHandle(lambda: executor, n_workers, abandon=mpi.end_without)
 
 
 def _of_cluster(pool: object) -> ExecutorHandle | None:
@@ -229,6 +232,7 @@ def _of_cluster(pool: object) -> ExecutorHandle | None:
         recovery=Recovery.REPAIRED,
         is_lost=cluster.is_lost,
         check=cluster.check,
+        abandon=foreign.give_up,
     )
 
 

@@ -7,7 +7,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from types import ModuleType
@@ -54,10 +54,17 @@ class Relay(Future[Any]):
         self._give_up = give_up
         self.set_running_or_notify_cancel()
 
-    def abandon(self) -> None:
+    def give_up(self) -> None:
         """Tell the cluster that nobody waits for the call."""
         with suppress(Exception):  # the call may be over, or the cluster gone
             self._give_up()
+
+
+def give_up(futures: Sequence[Future[Any]]) -> None:
+    """Tell a cluster that nobody waits for calls."""
+    for future in futures:
+        assert isinstance(future, Relay)
+        future.give_up()
 
 
 def relay(

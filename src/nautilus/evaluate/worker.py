@@ -25,6 +25,7 @@ from nautilus.evaluate.blobs import BlobLayout
 from nautilus.evaluate.calls import ChunkResult, evaluate_chunk, failed_chunk
 from nautilus.evaluate.delivery import Worker
 from nautilus.evaluate.factory import BuildError
+from nautilus.evaluate.leaving import leaving_loudly
 from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.limit import Ending
 from nautilus.evaluate.threads import limited_threads
@@ -126,7 +127,8 @@ def run_chunk(task: ChunkJob) -> ChunkResult | Missing:
         return replace(failed_chunk(_payload_failure(error)), worker=here)
     if likelihood is None:
         return Missing(task.key, here)
-    with limited_threads(task.n_threads):
+    # Forked processes of a rank are none themselves, and end by the call that is watched.
+    with limited_threads(task.n_threads), leaving_loudly(is_worker and not _state.is_forked):
         try:
             likelihood.prepare()
         except BuildError as error:
