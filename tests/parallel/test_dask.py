@@ -53,7 +53,7 @@ def test_workers_come_and_go_in_the_middle_of_a_batch(tmp_path):
         helper.start()
         found, processes = collect(evaluator, LINE)
         helper.join()
-        assert evaluator.n_workers == 2
+        wait_for(lambda: evaluator.n_workers == 2)
     np.testing.assert_array_equal(found, A_OF_LINE)
     others = set(processes) - set(pids.values())
     assert others
