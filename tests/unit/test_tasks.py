@@ -17,12 +17,12 @@ class Messages(Executor):
     def __init__(self, seconds):
         self.seconds, self.sent = seconds, []
 
-    def submit(self, fn, /, function, tasks, n_threads, origin):
+    def submit(self, fn, /, function, tasks, n_threads, sender):
         assert fn is worker.run_tasks
         self.sent.append(list(tasks))
         future = Future()
         try:
-            answers, _ = fn(function, tasks, n_threads, origin)
+            answers, _ = fn(function, tasks, n_threads, sender)
             future.set_result((answers, self.seconds * len(tasks)))
         except ArithmeticError as error:
             future.set_exception(error)

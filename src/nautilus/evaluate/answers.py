@@ -30,7 +30,7 @@ class Failure:
 
     Parameters
     ----------
-    origin
+    part
         Which part failed.
     message
         For the user; names the parameters and the point in the unit cube.
@@ -44,7 +44,7 @@ class Failure:
         The user's exception, kept only inside the process in which it was raised.
     """
 
-    origin: Literal["likelihood", "prior", "backend"]
+    part: Literal["likelihood", "prior", "backend"]
     message: str
     position: int | None = None
     parameters: object = None
@@ -172,7 +172,7 @@ def error_of(failure: Failure, prefix: str) -> Exception:
     """Return the error that the user sees."""
     message = prefix + failure.message
     error: Exception
-    if failure.origin == "likelihood":
+    if failure.part == "likelihood":
         error = LikelihoodError(
             message,
             parameters=failure.parameters,
@@ -180,7 +180,7 @@ def error_of(failure: Failure, prefix: str) -> Exception:
             remote_traceback=failure.remote_traceback,
         )
     else:
-        error = (PriorError if failure.origin == "prior" else BackendError)(message)
+        error = (PriorError if failure.part == "prior" else BackendError)(message)
     error.__cause__ = failure.exception
     if failure.exception is None and failure.remote_traceback:
         error.add_note(f"In the worker:\n{failure.remote_traceback}")

@@ -29,7 +29,7 @@ from nautilus.evaluate.blobs import (
     pack_rows,
     split_return,
 )
-from nautilus.evaluate.delivery import Worker
+from nautilus.evaluate.delivery import ProcessName
 from nautilus.evaluate.likelihood import Likelihood, Physical
 from nautilus.evaluate.limit import Ending
 from nautilus.evaluate.parameters import length_of, padded, physical_of, row_of, rows_of
@@ -40,7 +40,7 @@ class ChunkResult:
     """What is known about a chunk: rows `index` are finished, the first that failed is `failure`.
 
     `seconds` is the time spent in the likelihood, `n_calls` the number of points that it was asked
-    for, `n_errors` how often it raised, `worker` the process that did it.
+    for, `n_errors` how often it raised, `process` the one that did it.
     """
 
     index: IntArray
@@ -52,7 +52,7 @@ class ChunkResult:
     n_errors: int = 0
     n_nan: int = 0
     failure: Failure | None = None
-    worker: Worker | None = None
+    process: ProcessName | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Which workers wait for the likelihood: each is sent it once."""
 
-Worker = tuple[str, int]
+ProcessName = tuple[str, int]
 """Host and process number."""
 
 
@@ -12,12 +12,12 @@ class Delivery:
     """
 
     def __init__(self) -> None:
-        self._waiting: set[Worker] = set()
+        self._waiting: set[ProcessName] = set()
         self._n_under_way = 0
 
-    def ask(self, worker: Worker) -> None:
+    def ask(self, process: ProcessName) -> None:
         """Note that a worker misses the likelihood."""
-        self._waiting.add(worker)
+        self._waiting.add(process)
 
     @property
     def is_wanted(self) -> bool:
@@ -28,10 +28,10 @@ class Delivery:
         """Note that a chunk carries the payload."""
         self._n_under_way += 1
 
-    def arrive(self, worker: Worker) -> None:
+    def arrive(self, process: ProcessName) -> None:
         """Note that a chunk with the payload came back from a worker."""
         self._n_under_way -= 1
-        self._waiting.discard(worker)
+        self._waiting.discard(process)
 
     def lose(self) -> None:
         """Note that a chunk with the payload will not come back."""

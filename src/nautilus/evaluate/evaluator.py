@@ -201,7 +201,7 @@ class Evaluator:
             layout=batch.layout,
             is_test=batch.is_test,
             n_threads=self._n_threads,
-            origin=worker.process_name(),
+            sender=worker.process_name(),
             payload=self._pickled() if chunk.has_payload else None,
         )
         n_lost = N_RETRIES if chunk.is_suspect else 0
@@ -213,11 +213,11 @@ class Evaluator:
         for chunk, future in finished:
             answer = _answer(future)
             if isinstance(answer, worker.Missing):
-                self._delivery.ask(answer.worker)
+                self._delivery.ask(answer.process)
                 batch.put_back(chunk)
                 continue
-            if chunk.has_payload and answer.worker is not None:
-                self._delivery.arrive(answer.worker)
+            if chunk.has_payload and answer.process is not None:
+                self._delivery.arrive(answer.process)
             self._counts = self._counts.plus(answer)
             self._rule = self._rule.measured(answer.seconds, answer.n_calls)
             results.append((chunk, answer))

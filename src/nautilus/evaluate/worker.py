@@ -1,4 +1,4 @@
-"""The code that runs in workers, with the only module-level state of the package.
+"""The code that runs in workers, with what each process keeps between calls.
 
 A worker keeps the likelihoods that it was sent under their keys. The process that made a likelihood
 holds the object itself under the same key: serial calls, threads and forked processes find it there
@@ -23,7 +23,7 @@ from nautilus._types import FloatArray
 from nautilus.evaluate.answers import Failure
 from nautilus.evaluate.blobs import BlobLayout
 from nautilus.evaluate.calls import ChunkResult, evaluate_chunk, failed_chunk
-from nautilus.evaluate.delivery import Worker
+from nautilus.evaluate.delivery import ProcessName
 from nautilus.evaluate.factory import BuildError
 from nautilus.evaluate.leaving import leaving_loudly
 from nautilus.evaluate.likelihood import Likelihood
@@ -53,7 +53,7 @@ class ChunkJob:
         Whether this is the test before the run.
     n_threads
         Numerical threads that the likelihood may use, or None to leave them as they are.
-    origin
+    sender
         The process that sends the task, as `process_name` gives it.
     payload
         The likelihood in pickled form, for a worker that answered "missing", otherwise None.
@@ -64,7 +64,7 @@ class ChunkJob:
     layout: BlobLayout | None
     is_test: bool
     n_threads: int | None
-    origin: Worker
+    sender: ProcessName
     payload: bytes | None = None
 
 
@@ -73,7 +73,7 @@ class Missing:
     """Answer of a worker that was never sent the likelihood."""
 
     key: str
-    worker: Worker
+    process: ProcessName
 
 
 @dataclass
@@ -100,7 +100,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def process_name() -> Worker:
+def process_name() -> ProcessName:
     """Return host and process number."""
     return platform.node(), os.getpid()
 
@@ -118,13 +118,13 @@ def release(key: str) -> None:
 def run_chunk(task: ChunkJob) -> ChunkResult | Missing:
     """Evaluate one chunk, or say that the likelihood is missing here."""
     here = process_name()
-    is_worker = task.origin != here
+    is_worker = task.sender != here
     if is_worker:
         _follow_parent()
     try:
         likelihood = _find(task.key, task.payload)
     except Exception as error:  # noqa: BLE001 - unpickling runs the user's code
-        return replace(failed_chunk(_payload_failure(error)), worker=here)
+        return replace(failed_chunk(_payload_failure(error)), process=here)
     if likelihood is None:
         return Missing(task.key, here)
     # Forked processes of a rank are none themselves, and end by the call that is watched.
@@ -132,13 +132,13 @@ def run_chunk(task: ChunkJob) -> ChunkResult | Missing:
         try:
             likelihood.prepare()
         except BuildError as error:
-            return replace(failed_chunk(_build_failure(error)), worker=here)
+            return replace(failed_chunk(_build_failure(error)), process=here)
         result = evaluate_chunk(
             likelihood, task.points, task.layout, task.is_test, ending(is_worker)
         )
     if result.failure is not None and is_worker:
         result = replace(result, failure=replace(result.failure, exception=None))
-    return replace(result, worker=here)
+    return replace(result, process=here)
 
 
 def ending(is_worker: bool) -> Ending:
@@ -192,16 +192,16 @@ def run_tasks(
     function: Callable[..., Any],
     tasks: Sequence[tuple[Any, ...]],
     n_threads: int | None,
-    origin: Worker,
+    sender: ProcessName,
 ) -> tuple[list[Any], float]:
-    """Run tasks of the sampler's own, which the process `origin` sent.
+    """Run tasks of the sampler's own, which the process `sender` sent.
 
     Returns
     -------
     tuple
         Their answers, and the seconds that they took.
     """
-    if origin != process_name():
+    if sender != process_name():
         _follow_parent()
     with limited_threads(n_threads):
         start = time.perf_counter()
