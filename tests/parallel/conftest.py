@@ -12,12 +12,6 @@ for helpers in (pools, short_run):
     cloudpickle.register_pickle_by_value(helpers)
 
 
-@pytest.fixture(scope="session")
-def expected():
-    """Bits of the short run without any pool."""
-    return short_run.run()
-
-
 HELPERS = ("resource_tracker", "forkserver")
 """Servants of the standard library and of loky, which stay as long as the process that asked."""
 
@@ -26,6 +20,12 @@ HELPERS = ("resource_tracker", "forkserver")
 def _module_travels_by_value(request):
     # Workers cannot import test files; everything in them has to travel by value.
     cloudpickle.register_pickle_by_value(request.module)
+
+
+@pytest.fixture(scope="session")
+def expected():
+    """Bits of the short run without any pool."""
+    return short_run.run()
 
 
 def workers_of_tests():
