@@ -1,0 +1,207 @@
+"""Signals to a script in the middle of a batch: what it can do afterwards, and who is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("no_process_left")]
+
+POOLS = {
+    "serial": "nullcontext()",
+    "loky": "nullcontext(2)",
+    "spawn": "ProcessPoolExecutor(2, mp_context=get_context('spawn'))",
+    "fork": "ProcessPoolExecutor(2, mp_context=get_context('fork'))",
+    "forkserver": "ProcessPoolExecutor(2, mp_context=get_context('forkserver'))",
+    "dask": "dask_client()",
+}
+
+SCRIPT = """
+import contextlib, os, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from multiprocessing import get_context
+from pathlib import Path
+from nautilus import Prior, Sampler
+
+folder = Path(sys.argv[1])
+
+class LogL:
+    def __init__(self, folder, n_workers):
+        self.folder = folder
+        self.n_workers = n_workers
+
+    def __call__(self, parameters):
+        # Once, in the middle of a batch, calls wait until the signal has come.
+        (self.folder / f"worker-{os.getpid()}").touch()
+        are_all_there = len([*self.folder.glob("worker-*")]) == self.n_workers
+        if not are_all_there:
+            time.sleep(0.02)  # pools of the standard library start a second when the first is busy
+        if parameters["a"] > 2.5 and are_all_there and not (self.folder / "go_on").exists():
+            (self.folder / "waits").touch()
+            end = time.monotonic() + 60
+            while not (self.folder / "go_on").exists() and time.monotonic() < end:
+                time.sleep(0.02)
+        return -0.5 * (parameters["a"] ** 2 + parameters["b"] ** 2)
+
+@contextlib.contextmanager
+def dask_client():
+    import dask
+    from distributed import Client, LocalCluster
+    dask.config.set({"logging.distributed": "critical"})
+    with (
+        LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+def main():
+    prior = Prior()
+    prior.add_parameter("a", dist=(-5, 5))
+    prior.add_parameter("b", dist=(-5, 5))
+    with POOL as pool:
+        sampler = Sampler(
+            prior, LogL(folder, N_WORKERS), pool=(pool, None), n_live=50, n_networks=1, seed=2
+        )
+        with sampler:
+            try:
+                sampler.run(n_eff=200)
+            except CAUGHT as error:
+                print(type(error).__name__, sampler.n_like, flush=True)
+                (folder / "go_on").touch()
+                sampler.run(n_eff=200)
+            print(sampler.n_like, float(sampler.log_z).hex(), flush=True)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def write(folder, pool, caught):
+    n_workers = 1 if pool == "serial" else 2
+    text = SCRIPT.replace("POOL", POOLS[pool]).replace("N_WORKERS", str(n_workers))
+    path = folder / "script.py"
+    path.write_text(text.replace("CAUGHT", caught))
+    return path
+
+
+def start(tmp_path, pool, caught):
+    """Start the script in a session of its own, as a terminal does, and wait for the batch."""
+    path = write(tmp_path, pool, caught)
+    script = subprocess.Popen(
+        [sys.executable, path, tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(lambda: (tmp_path / "waits").exists() or script.poll() is not None, 60)
+    assert script.poll() is None, script.communicate()
+    return script
+
+
+def wait_until(is_true, seconds):
+    end = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def workers_of(script):
+    return psutil.Process(script.pid).children(recursive=True)
+
+
+def is_gone(process):
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def see_them_go(workers):
+    wait_until(lambda: all(map(is_gone, workers)), 10)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """Return what the script prints when nothing happens to it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "go_on").touch()
+    path = write(folder, "serial", "()")
+    done = subprocess.run(
+        [sys.executable, path, folder], check=True, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("pool", "number"),
+    [
+        ("serial", signal.SIGINT),
+        ("serial", signal.SIGTERM),
+        ("loky", signal.SIGINT),
+        ("loky", signal.SIGTERM),
+        ("spawn", signal.SIGTERM),
+        ("fork", signal.SIGINT),
+        ("dask", signal.SIGINT),
+        ("dask", signal.SIGTERM),
+    ],
+)
+def test_a_script_that_catches_a_signal_goes_on_with_the_same_numbers(
+    tmp_path, expected, pool, number
+):
+    script = start(tmp_path, pool, "(KeyboardInterrupt, SystemExit)")
+    workers = workers_of(script)
+    script.send_signal(number)
+    if pool != "loky":  # only its calls need not be waited for
+        (tmp_path / "go_on").touch()
+    out, err = script.communicate(timeout=60)
+    assert (script.returncode, err) == (0, "")
+    before, after = (line.split() for line in out.splitlines())
+    assert before[0] == ("KeyboardInterrupt" if number == signal.SIGINT else "Termination")
+    assert int(before[1]) < int(after[0])
+    assert " ".join(after) == expected
+    see_them_go(workers)
+
+
+@pytest.mark.parametrize(
+    ("pool", "number"),
+    [
+        ("serial", signal.SIGINT),
+        ("serial", signal.SIGTERM),
+        ("loky", signal.SIGINT),
+        ("loky", signal.SIGTERM),
+        ("spawn", signal.SIGINT),
+        ("spawn", signal.SIGTERM),
+        ("fork", signal.SIGINT),
+        ("fork", signal.SIGTERM),
+        ("dask", signal.SIGTERM),
+    ],
+)
+def test_a_script_that_does_not_ends_with_all_its_workers(tmp_path, pool, number):
+    script = start(tmp_path, pool, "()")
+    workers = workers_of(script)
+    assert bool(workers) == (pool != "serial")
+    if number == signal.SIGINT:
+        os.killpg(script.pid, number)  # as Ctrl-C does
+    else:
+        script.send_signal(number)  # as batch systems do
+    if pool != "loky":
+        (tmp_path / "go_on").touch()
+    script.communicate(timeout=40)
+    assert script.returncode in ({-2, 130} if number == signal.SIGINT else {143})
+    see_them_go(workers)
+
+
+@pytest.mark.parametrize("pool", ["loky", "spawn", "fork", "forkserver", "dask"])
+def test_workers_end_when_their_script_is_killed(tmp_path, pool):
+    script = start(tmp_path, pool, "()")
+    workers = workers_of(script)
+    assert len(workers) >= 2
+    script.kill()
+    script.communicate(timeout=10)
+    see_them_go(workers)
