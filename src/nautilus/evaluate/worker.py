@@ -234,12 +234,11 @@ def start(owner: int) -> None:
 def _follow(owner: int) -> None:
     """End this process when its owner is gone, even if it was killed and could not say so."""
     parent = multiprocessing.parent_process()
-    # Workers of loky know their parent, but have nothing to wait for.
-    if parent is not None and (parent.sentinel is not None or sys.platform == "win32"):
-        parent.join()
-    else:
-        while os.getppid() == owner:
-            time.sleep(FOLLOW_SECONDS)
+    # Workers of loky know their parent, but have no line to it. Where there is one, processes that
+    # were forked later hold it open too, so that it alone does not tell.
+    line = None if parent is None or parent.sentinel is None else parent
+    while os.getppid() == owner and (line is None or line.is_alive()):
+        time.sleep(FOLLOW_SECONDS)
     os._exit(1)
 
 
