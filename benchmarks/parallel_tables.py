@@ -132,6 +132,8 @@ def cluster(rows: list[Row]) -> str:
     sizes = sorted({row["workers"] for row in rows})
     head = ["workers", *(f"`n_update={n:,}`".replace(",", "_") for n in found)]
     body = [[f"{n:,}", *(number(column.get(n), ".1%") for column in found.values())] for n in sizes]
+    calls = {row["n_update"]: row["n_like"] for row in rows}
+    body.append(["calls", *(number(calls[n]) for n in found)])
     limits = [number(workers_at(WANTED, column), ",.0f") for column in found.values()]
     body.append([f"below {WANTED:.0%} from", *limits])
     return table(head, body) + CLUSTER_NOTE.format(median=MEDIAN_SECONDS, sigma=SIGMA)
