@@ -229,7 +229,8 @@ class Sampler(Readout):
         discard_exploration
             Whether only points of the sampling phase count, here and in the results.
         timeout
-            Seconds after which the run stops; calls under way are finished first.
+            Seconds after which the run stops; calls under way that end within five seconds more
+            are kept.
         verbose
             Whether progress is shown.
         callback

@@ -133,7 +133,7 @@ class Evaluator:
         ------
         LikelihoodError
             If the likelihood raises or returns something else than a log-likelihood and blobs like
-            those before. Here as below, what was finished by then is yielded first.
+            those before. Here as below, what was finished by then is returned first.
         PriorError
             If the prior raises.
         WorkerLostError
@@ -195,7 +195,7 @@ class Evaluator:
         if self._delivery.is_wanted:
             self._delivery.send()
             chunk = replace(chunk, has_payload=True)
-        task = worker.ChunkJob(
+        chunk_job = worker.ChunkJob(
             key=self._key,
             points=batch.points_of(chunk),
             layout=batch.layout,
@@ -205,7 +205,7 @@ class Evaluator:
             payload=self._pickled() if chunk.has_payload else None,
         )
         n_lost = N_RETRIES if chunk.is_suspect else 0
-        return Job(chunk, worker.run_chunk, (task,), n_lost, chunk.is_suspect)
+        return Job(chunk, worker.run_chunk, (chunk_job,), n_lost, chunk.is_suspect)
 
     def _landed(self, finished: list[tuple[Chunk, Future[Any]]], batch: Batch) -> Results:
         """Count results; chunks whose worker misses the likelihood go back to the batch."""

@@ -115,27 +115,25 @@ def release(key: str) -> None:
     _state.held.pop(key, None)
 
 
-def run_chunk(task: ChunkJob) -> ChunkResult | Missing:
+def run_chunk(job: ChunkJob) -> ChunkResult | Missing:
     """Evaluate one chunk, or say that the likelihood is missing here."""
     here = process_name()
-    is_worker = task.sender != here
+    is_worker = job.sender != here
     if is_worker:
         _follow_parent()
     try:
-        likelihood = _find(task.key, task.payload)
+        likelihood = _find(job.key, job.payload)
     except Exception as error:  # noqa: BLE001 - unpickling runs the user's code
         return replace(failed_chunk(_payload_failure(error)), process=here)
     if likelihood is None:
-        return Missing(task.key, here)
+        return Missing(job.key, here)
     # Forked processes of a rank are none themselves, and end by the call that is watched.
-    with limited_threads(task.n_threads), leaving_loudly(is_worker and not _state.is_forked):
+    with limited_threads(job.n_threads), leaving_loudly(is_worker and not _state.is_forked):
         try:
             likelihood.prepare()
         except BuildError as error:
             return replace(failed_chunk(_build_failure(error)), process=here)
-        result = evaluate_chunk(
-            likelihood, task.points, task.layout, task.is_test, ending(is_worker)
-        )
+        result = evaluate_chunk(likelihood, job.points, job.layout, job.is_test, ending(is_worker))
     if result.failure is not None and is_worker:
         result = replace(result, failure=replace(result.failure, exception=None))
     return replace(result, process=here)
