@@ -38,7 +38,7 @@ class LogL:
     def __call__(self, parameters):
         # Once, in the middle of a batch, calls wait until the signal has come.
         (self.folder / f"worker-{os.getpid()}").touch()
-        are_all_there = len([*self.folder.glob("worker-*")]) == self.n_workers
+        are_all_there = len([*self.folder.glob("worker-*")]) >= self.n_workers
         if not are_all_there:
             time.sleep(0.02)  # pools of the standard library start a second when the first is busy
         if parameters["a"] > 2.5 and are_all_there and not (self.folder / "go_on").exists():
