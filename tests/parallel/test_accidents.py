@@ -54,7 +54,7 @@ def dask_client():
     from distributed import Client, LocalCluster
     dask.config.set({"logging.distributed": "critical"})
     with (
-        LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         yield client

@@ -68,7 +68,9 @@ def dask_cluster(allowed_failures=0):
     }
     with (
         dask.config.set(settings),
-        LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
         Client(cluster) as client,
     ):
         yield client
