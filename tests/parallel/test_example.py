@@ -2,11 +2,14 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from nautilus.evaluate.backends import as_executor
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "parallel.py"
 LAUNCHER = os.environ.get("MPIEXEC", str(Path(sys.executable).parent / "mpiexec"))
@@ -60,3 +63,21 @@ def test_the_numbers_are_those_of_a_serial_run(command, serial):
     log_z, calls = serial.splitlines()[1:]
     assert "calls" in calls
     assert run(command).splitlines()[1:] == [log_z, calls]
+
+
+LOCAL = (
+    "processes",
+    "dask",
+    "threads",
+    "ray",
+    "ipyparallel",
+    "executor",
+    "multiprocessing",
+    "joblib",
+)
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_a_pool_has_as_many_workers_as_asked_for(name):
+    with runpy.run_path(str(EXAMPLE))["OPENERS"][name](3) as pool:
+        assert as_executor(pool).n_workers == 3
