@@ -87,3 +87,10 @@ def test_table_of_backends(load):
     serial, mpi = tables.render(rows).split("| --: |\n")[1].splitlines()[:2]
     assert serial == "| `pool=None` | 1 | 8.0 | 1.00 | 7 | `0x1.0000000000000p+0` | 330 | - |"
     assert mpi.endswith("| 4 | 2.5 | 3.20 | 7 | `0x1.0000000000000p+0` | 110 | 3.0 |")
+
+
+def test_tables_of_the_documentation_are_those_that_were_measured(load):
+    rows = load("compare").read_rows(BENCHMARKS / "parallel.jsonl")
+    page = (BENCHMARKS.parent / "docs" / "parallel.md").read_text(encoding="utf-8")
+    assert len(rows) > 40
+    assert load("parallel_tables").with_tables(page, rows) == page
