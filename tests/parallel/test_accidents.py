@@ -160,9 +160,10 @@ def test_a_script_that_catches_a_signal_goes_on_with_the_same_numbers(
     if pool != "loky":  # only its calls need not be waited for
         (tmp_path / "go_on").touch()
     out, err = script.communicate(timeout=60)
-    # Loky may say at the end that it has removed a lock of the killed pool already.
+    # At the end loky may speak of a lock that is gone, and Dask of a scheduler that is.
     assert script.returncode == 0
-    assert "Traceback" not in err
+    assert "/nautilus/" not in err, err  # no traceback through our files or the script
+    assert "script.py" not in err, err
     before, after = (line.split() for line in out.splitlines())
     assert before[0] == ("KeyboardInterrupt" if number == signal.SIGINT else "Termination")
     assert int(before[1]) < int(after[0])
