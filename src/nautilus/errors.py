@@ -52,6 +52,34 @@ class NoResultError(NautilusError, RuntimeError):
     """A result was asked for before there is one."""
 
 
+class CheckpointError(NautilusError, RuntimeError):
+    """A run file cannot be used as it was meant to be; the classes below say why."""
+
+
+class CheckpointDamagedError(CheckpointError):
+    """A run file is incomplete, or was changed by something else than this package."""
+
+
+class CheckpointForeignError(CheckpointError):
+    """A file is no run file."""
+
+
+class CheckpointVersionError(CheckpointError):
+    """A run file has a form that this version of the package does not read."""
+
+
+class CheckpointLockedError(CheckpointError):
+    """A run file belongs to another process."""
+
+
+class CheckpointMismatchError(CheckpointError):
+    """A run file holds another run than the one that is to be continued or saved."""
+
+
+class CheckpointStorageError(CheckpointError):
+    """The file system does not let a run file be found, read or written."""
+
+
 class NautilusWarning(UserWarning):
     """Base class of all warnings of this package."""
 
@@ -66,3 +94,7 @@ class EdgeMassWarning(NautilusWarning):
 
 class UntrustedResultWarning(NautilusWarning):
     """The run ended with a finding that says its result is not to be trusted."""
+
+
+class StaleLockWarning(NautilusWarning):
+    """A run file was left by a process that ended without closing it, and is taken over."""

@@ -1,0 +1,16 @@
+"""Save and load a run: one SQLite file per run, from which nothing is ever executed."""
+
+from nautilus.runfile.header import RunHeader, differences, new_header, require_match
+from nautilus.runfile.record import Clocks, SavedRun
+from nautilus.runfile.store import RunStore, read_run
+
+__all__ = [
+    "Clocks",
+    "RunHeader",
+    "RunStore",
+    "SavedRun",
+    "differences",
+    "new_header",
+    "read_run",
+    "require_match",
+]

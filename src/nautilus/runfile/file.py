@@ -1,0 +1,225 @@
+"""Opening and closing the database of a run file, and what its errors mean."""
+
+import os
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import Literal
+
+from nautilus.errors import (
+    CheckpointDamagedError,
+    CheckpointError,
+    CheckpointForeignError,
+    CheckpointLockedError,
+    CheckpointStorageError,
+)
+from nautilus.runfile.schema import APPLICATION_ID, require_known
+
+MAGIC, N_HEADER = b"SQLite format 3\0", 100
+"""Every SQLite database begins with the one and has a header of the other number of bytes."""
+
+BUSY_SECONDS = 60.0
+"""So long a process waits for others to finish a transaction."""
+
+REFUSED = {
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_NOLFS,
+}  # fmt: skip
+WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+
+RESTORE = "Restore it from a copy, or begin a new run with another file name."
+
+
+def check_first_bytes(path: Path) -> None:
+    """Refuse what is no run file before SQLite has touched it.
+
+    Raises
+    ------
+    CheckpointStorageError
+        If there is no such file.
+    CheckpointForeignError
+        If it is a file of another kind.
+    CheckpointDamagedError
+        If it is empty or broke off.
+    CheckpointVersionError
+        If it was written by a newer version of this package.
+    """
+    try:
+        with path.open("rb") as file:
+            first = file.read(N_HEADER)
+    except OSError as error:
+        raise CheckpointStorageError(
+            f"{path} cannot be opened ({error.strerror}); check the name and its permissions."
+        ) from error
+    if not first:
+        raise CheckpointDamagedError(f"{path} is empty. {RESTORE}")
+    if first[: len(MAGIC)] != MAGIC[: len(first)]:
+        raise CheckpointForeignError(
+            f"{path} is no run file: it begins with {first[:16]!r}. Give another file name."
+        )
+    if len(first) < N_HEADER:
+        raise CheckpointDamagedError(f"{path} ends after {len(first)} bytes. {RESTORE}")
+    version, application = struct.unpack(">I4xI", first[60:72])
+    if application != APPLICATION_ID:
+        raise CheckpointForeignError(
+            f"{path} is an SQLite database, but no run file: its application id is {application},"
+            f" not {APPLICATION_ID}. Give another file name."
+        )
+    with located(path):
+        require_known(version)
+        if first[18:20] != b"\1\1":
+            raise CheckpointDamagedError("its journal mode is not that of a run file.")
+
+
+def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
+    """Return a connection to an existing file; transactions are begun and ended by hand."""
+    with translated(path):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw",
+            timeout=BUSY_SECONDS, isolation_level=None, uri=True, cached_statements=0,
+        )  # fmt: skip
+        try:
+            # Text that is no text makes a digest fail, which says more than an error of decoding.
+            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
+                connection.execute(f"PRAGMA {pragma}")
+            if writes:
+                connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+                connection.execute("PRAGMA synchronous = FULL")
+            else:
+                connection.execute("PRAGMA query_only = ON")
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def transaction(
+    connection: sqlite3.Connection, path: Path, kind: Literal["IMMEDIATE", "DEFERRED"]
+) -> Iterator[None]:
+    """Do everything inside, or, if anything is raised, nothing."""
+    with translated(path):
+        try:
+            connection.execute(f"BEGIN {kind}")
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            # What went wrong may have ended the transaction already.
+            with suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            raise
+
+
+def check_integrity(connection: sqlite3.Connection) -> None:
+    """Let SQLite look at every page.
+
+    Raises
+    ------
+    CheckpointDamagedError
+        If one is not as it should be.
+    """
+    rows = connection.execute("PRAGMA integrity_check(3)").fetchall()
+    if rows != [("ok",)]:
+        raise CheckpointDamagedError("; ".join(str(row[0]) for row in rows)[:500])
+
+
+def make_file(path: Path) -> Path:
+    """Return the name of a new, empty file beside the one that is to be made."""
+    beside = path.with_name(f".{path.name}.{token_hex(8)}.new")
+    try:
+        beside.touch(exist_ok=False)
+    except OSError as error:
+        raise CheckpointStorageError(
+            f"{path} cannot be made ({error.strerror}); check that its folder is there and may be"
+            " written to."
+        ) from error
+    return beside
+
+
+def publish(beside: Path, path: Path) -> None:
+    """Give a complete file its name, all at once, unless the name is taken.
+
+    Raises
+    ------
+    CheckpointStorageError
+        If it is taken.
+    """
+    try:
+        path.hardlink_to(beside)
+    except FileExistsError as error:
+        raise CheckpointStorageError(
+            f"{path} exists and is not written over; open it to continue, or give another name."
+        ) from error
+    except OSError:  # some file systems have no links
+        if path.exists():
+            raise CheckpointStorageError(f"{path} exists and is not written over.") from None
+        beside.rename(path)
+    beside.unlink(missing_ok=True)
+    with suppress(OSError), _folder(path.absolute().parent) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def remove(beside: Path) -> None:
+    """Remove a file that got no name, with its journal."""
+    for name in (beside, beside.with_name(f"{beside.name}-journal")):
+        with suppress(OSError):
+            name.unlink(missing_ok=True)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite into those of this package, and name the file."""
+    try:
+        with located(path):
+            yield
+    except sqlite3.Error as error:
+        raise _meaning(error, path) from error
+
+
+@contextmanager
+def located(path: Path) -> Iterator[None]:
+    """Name the file in an error that does not."""
+    try:
+        yield
+    except CheckpointDamagedError as error:
+        raise CheckpointDamagedError(_name(path, "is damaged", error, RESTORE)) from error
+    except CheckpointError as error:
+        raise type(error)(_name(path, "cannot be used", error, "")) from error
+
+
+def _name(path: Path, what: str, error: CheckpointError, remedy: str) -> str:
+    if str(error).startswith(str(path)):
+        return str(error)
+    return f"{path} {what}: {error} {remedy}".rstrip()
+
+
+def _meaning(error: sqlite3.Error, path: Path) -> CheckpointError:
+    # The lowest byte is the kind of an error, the others tell more.
+    code = getattr(error, "sqlite_errorcode", -1) & 0xFF
+    if code in WAITED:
+        return CheckpointLockedError(
+            f"{path} is being used by another process ({error}, waited {BUSY_SECONDS:g} s). Try"
+            " again."
+        )
+    if code in REFUSED:
+        return CheckpointStorageError(
+            f"{path} cannot be read or written ({error}); check permissions, free space and quota"
+            " of its folder. What was saved before is kept."
+        )
+    if code == 0xFF:
+        return CheckpointError(f"{path}: {error}.")
+    return CheckpointDamagedError(f"{path} is damaged: {error}. {RESTORE}")

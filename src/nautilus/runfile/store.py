@@ -1,0 +1,254 @@
+"""A run file that one process writes and others may read at the same time."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Self
+
+from threadpoolctl import threadpool_limits
+
+from nautilus._types import RunTasks
+from nautilus.errors import CheckpointError, CheckpointStorageError, CheckpointVersionError
+from nautilus.run.state import RunState
+from nautilus.runfile import lock
+from nautilus.runfile.file import (
+    check_first_bytes,
+    check_integrity,
+    connect,
+    located,
+    make_file,
+    publish,
+    remove,
+    transaction,
+)
+from nautilus.runfile.header import RunHeader
+from nautilus.runfile.reading import Raw, build, read_rows
+from nautilus.runfile.record import Clocks, SavedRun
+from nautilus.runfile.schema import check_tables, create_tables, migrate, newest, version_of
+from nautilus.runfile.writing import Written, stages_of, write_row, write_state
+
+
+def in_this_process(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Run a function on each tuple of arguments, one after the other."""
+    return [function(*task) for task in tasks]
+
+
+class RunStore:
+    """A run file that this process writes.
+
+    Every save is one transaction: after a power cut or `kill -9` the file holds the run as it was
+    saved last. `create` and `open` make one; it is a context manager that closes the file.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    connection
+        To it.
+    owner
+        This process, as it stands in the file.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, owner: lock.Owner) -> None:
+        self.path = path
+        self._connection = connection
+        self._owner = owner
+        self._written: Written | None = None
+
+    @classmethod
+    def create(
+        cls, path: str | os.PathLike[str], header: RunHeader, state: RunState,
+        clocks: Clocks | None = None,
+    ) -> Self:  # fmt: skip
+        """Make a run file, which appears complete or not at all.
+
+        Parameters
+        ----------
+        path
+            Where; nothing may be there, and the folder must exist.
+        header
+            Which run it is.
+        state
+            Where it stands, usually at its beginning.
+        clocks
+            Seconds spent so far; None if there are none.
+
+        Raises
+        ------
+        CheckpointStorageError
+            If something is there already, or the folder is missing or cannot be written to.
+        """
+        where = Path(path)
+        if where.exists():
+            raise CheckpointStorageError(
+                f"{where} exists and is not written over; open it to continue, or give another"
+                " name."
+            )
+        beside = make_file(where)
+        try:
+            with (
+                closing(connect(beside, writes=True)) as connection,
+                transaction(connection, where, "IMMEDIATE"),
+            ):
+                create_tables(connection)
+                write_row(connection, "run", 0, 0, header)
+                written = write_state(connection, Written(), state, clocks or Clocks())
+            publish(beside, where)
+        finally:
+            remove(beside)
+        store = cls.open(where)
+        store._written = written  # noqa: SLF001 - one of its makers
+        return store
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, take_over: bool = False) -> Self:
+        """Open a run file for writing; every page of it is looked at.
+
+        Parameters
+        ----------
+        path
+            Where it is.
+        take_over
+            Whether to take it from a process that may still be running; needed if that process
+            ended on another machine without closing it.
+
+        Raises
+        ------
+        CheckpointStorageError
+            If there is no such file, or it cannot be read and written.
+        CheckpointForeignError
+            If it is no run file.
+        CheckpointDamagedError
+            If it is not as it was written.
+        CheckpointVersionError
+            If it was written by a newer version of this package.
+        CheckpointLockedError
+            If it belongs to another process, or to this one already.
+
+        Warns
+        -----
+        StaleLockWarning
+            If it is taken over.
+        """
+        where = Path(path)
+        check_first_bytes(where)
+        owner = lock.this_process()
+        connection = connect(where, writes=True)
+        try:
+            with transaction(connection, where, "IMMEDIATE"):
+                check_integrity(connection)
+                migrate(connection)
+                check_tables(connection)
+                lock.take(connection, owner, take_over=take_over)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(where, connection, owner)
+
+    def load(self, run_tasks: RunTasks = in_this_process) -> SavedRun:
+        """Return the run as it was saved last; `save` then expects what grew from it.
+
+        Parameters
+        ----------
+        run_tasks
+            Computes densities, which are not stored, elsewhere.
+
+        Raises
+        ------
+        CheckpointDamagedError
+            If the file is not as it was written.
+        """
+        with transaction(self._connection, self.path, "DEFERRED"):
+            raw = read_rows(self._connection)
+        saved, self._written = _restore(raw, self.path, run_tasks)
+        return saved
+
+    def save(self, state: RunState, clocks: Clocks) -> None:
+        """Write what is new since the last save or load, all of it or nothing.
+
+        Parameters
+        ----------
+        state
+            Where the run stands; it must have grown from the state that was saved or loaded last.
+        clocks
+            Seconds spent so far.
+
+        Raises
+        ------
+        CheckpointMismatchError
+            If it did not grow from that.
+        CheckpointLockedError
+            If another process took the file over, or reads it for too long.
+        CheckpointStorageError
+            If the file cannot be written; what was saved before is kept.
+        """
+        if self._written is None:
+            raise CheckpointError(
+                f"{self.path} was opened but not read; call load() before save()."
+            )
+        with transaction(self._connection, self.path, "IMMEDIATE"):
+            lock.verify(self._connection, self._owner)
+            written = write_state(self._connection, self._written, state, clocks)
+        # If an interrupt comes just before this line, the next save writes the same rows again.
+        self._written = written
+
+    def close(self) -> None:
+        """Give the file back; nothing is lost if this cannot be done."""
+        # A fork must not give back what belongs to its parent. A row that stays is taken over
+        # when this process has ended.
+        if os.getpid() == self._owner.pid:
+            with suppress(CheckpointError), transaction(self._connection, self.path, "IMMEDIATE"):
+                lock.release(self._connection, self._owner)
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_run(path: str | os.PathLike[str], run_tasks: RunTasks = in_this_process) -> SavedRun:
+    """Return the run of a file that is not to be written, be it finished or under way.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    run_tasks
+        Computes densities, which are not stored, elsewhere.
+
+    Raises
+    ------
+    CheckpointError
+        As `RunStore.open` does, but never for belonging to another process.
+    """
+    where = Path(path)
+    check_first_bytes(where)
+    with (
+        closing(connect(where, writes=False)) as connection,
+        transaction(connection, where, "DEFERRED"),
+    ):
+        version = version_of(connection)
+        if version < newest():
+            raise CheckpointVersionError(
+                f"it has version {version} and must be brought to version {newest()}: open it"
+                " once for writing."
+            )
+        check_tables(connection)
+        raw = read_rows(connection)
+    return _restore(raw, where, run_tasks)[0]
+
+
+def _restore(raw: Raw, path: Path, run_tasks: RunTasks) -> tuple[SavedRun, Written]:
+    with located(path):
+        read = build(raw)
+    with threadpool_limits(1):  # the last digits of densities depend on the number of threads
+        state = read.state.with_all_densities(run_tasks)
+    written = Written(
+        state.proposals, read.emulators, stages_of(state), read.n_parts,
+        read.progress.n_saves, raw.mark,
+    )  # fmt: skip
+    return SavedRun(read.header, state, read.progress.clocks), written
