@@ -2,6 +2,8 @@
 
 import os
 import signal
+import struct
+from dataclasses import fields, is_dataclass
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,3 +31,24 @@ settings.load_profile("repeatable")
 def seed() -> int:
     """Return the seed of every test that needs random numbers."""
     return 20240607
+
+
+def bits_of(value):
+    """Return what two values share if and only if they are the same to the last bit."""
+    if is_dataclass(value):
+        parts = tuple((f.name, bits_of(getattr(value, f.name))) for f in fields(value))
+        return (type(value), parts)
+    if isinstance(value, tuple):
+        return tuple(map(bits_of, value))
+    if isinstance(value, float):
+        return (float, struct.pack("<d", value))
+    if hasattr(value, "tobytes"):  # NumPy is not to be loaded before the number of threads is set
+        order = (value.flags.c_contiguous, value.flags.f_contiguous)
+        return (value.dtype, value.shape, order, value.tobytes())
+    return (type(value), value)
+
+
+@pytest.fixture(scope="session")
+def bits():
+    """Return the function that gives what two values share if all their bits are the same."""
+    return bits_of
