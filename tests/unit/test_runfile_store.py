@@ -237,7 +237,7 @@ class TestFailures:
         assert bits(read_run(path).state) == bits(whole(grown[-1]))
 
     def test_a_process_killed_within_a_save_leaves_the_last_one(self, path, bits):
-        state = read_run(path).state
+        state, content = read_run(path).state, path.read_bytes()
         script = (
             "import os, sys; from nautilus.runfile import RunStore, Clocks, store, writing\n"
             "store.write_state.__globals__['_progress'] = lambda *a: os.kill(os.getpid(), 9)\n"
@@ -252,6 +252,7 @@ class TestFailures:
         assert done.returncode == -signal.SIGKILL
         # Pages were overwritten; the journal, which is still there, brings them back.
         assert Path(f"{path}-journal").stat().st_size > 0
+        assert path.read_bytes() != content
         assert bits(read_run(path).state) == bits(state)
 
     def test_a_file_that_cannot_be_written_keeps_what_it_has(
@@ -286,6 +287,10 @@ class TestFailures:
         for name in (path, tmp_path):
             with pytest.raises(CheckpointStorageError, match="exists and is not written over"):
                 RunStore.create(name, header, state)
+        Path(f"{path}-journal").touch()
+        path.unlink()
+        with pytest.raises(CheckpointStorageError, match="left of a run file that was removed"):
+            RunStore.create(path, header, state)
         with pytest.raises(CheckpointStorageError, match="folder is there"):
             RunStore.create(tmp_path / "missing" / "run.db", header, state)
         for opened in (RunStore.open, read_run):
@@ -526,3 +531,31 @@ def test_a_live_run_can_be_read_while_it_is_written(tmp_path, header, grown, bit
             )
             assert int(done.stdout) == grown[k].n_like
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_several_that_make_one_file_one_has_it(tmp_path):
+    path = tmp_path / "run.db"
+    script = (
+        "import os, sys; from nautilus.runfile import *; from nautilus.run.state import new_state\n"
+        "from nautilus.errors import *; from nautilus.run.config import Config\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "try: RunStore.create(sys.argv[1], new_header(Config(2, 1)), new_state(2)); print('mine')\n"
+        "except (CheckpointStorageError, CheckpointLockedError): print('taken')\n"
+        "sys.stdout.flush(); sys.stdin.readline()\n"
+    )
+    pipe = subprocess.PIPE
+    makers = [
+        subprocess.Popen([sys.executable, "-c", script, path], stdin=pipe, stdout=pipe, text=True)
+        for _ in range(4)
+    ]
+    for maker in makers:
+        assert maker.stdout.readline() == "ready\n"
+    for maker in makers:
+        maker.stdin.write("go\n")
+        maker.stdin.flush()
+    answers = sorted(maker.stdout.readline() for maker in makers)
+    for maker in makers:
+        maker.communicate()
+    assert answers == ["mine\n", "taken\n", "taken\n", "taken\n"]
+    assert list(tmp_path.iterdir()) == [path]
+    assert read_run(path).state.n_like == 0

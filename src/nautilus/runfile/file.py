@@ -129,7 +129,21 @@ def check_integrity(connection: sqlite3.Connection) -> None:
 
 
 def make_file(path: Path) -> Path:
-    """Return the name of a new, empty file beside the one that is to be made."""
+    """Return the name of a new, empty file beside the one that is to be made.
+
+    Raises
+    ------
+    CheckpointStorageError
+        If that name is taken, or cannot be given.
+    """
+    if path.exists():
+        raise _taken(path)
+    journal = path.with_name(f"{path.name}-journal")
+    if journal.exists():  # SQLite would bring its old pages into the new file
+        raise CheckpointStorageError(
+            f"{journal} is left of a run file that was removed or moved. Remove it, or move it back"
+            " beside its file."
+        )
     beside = path.with_name(f".{path.name}.{token_hex(8)}.new")
     try:
         beside.touch(exist_ok=False)
@@ -152,16 +166,20 @@ def publish(beside: Path, path: Path) -> None:
     try:
         path.hardlink_to(beside)
     except FileExistsError as error:
-        raise CheckpointStorageError(
-            f"{path} exists and is not written over; open it to continue, or give another name."
-        ) from error
+        raise _taken(path) from error
     except OSError:  # some file systems have no links
         if path.exists():
-            raise CheckpointStorageError(f"{path} exists and is not written over.") from None
+            raise _taken(path) from None
         beside.rename(path)
     beside.unlink(missing_ok=True)
     with suppress(OSError), _folder(path.absolute().parent) as descriptor:
         os.fsync(descriptor)
+
+
+def _taken(path: Path) -> CheckpointStorageError:
+    return CheckpointStorageError(
+        f"{path} exists and is not written over; open it to continue, or give another name."
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any, Self
 from threadpoolctl import threadpool_limits
 
 from nautilus._types import RunTasks
-from nautilus.errors import CheckpointError, CheckpointStorageError, CheckpointVersionError
+from nautilus.errors import CheckpointError, CheckpointVersionError
 from nautilus.run.state import RunState
 from nautilus.runfile import lock
 from nautilus.runfile.file import (
@@ -81,11 +81,6 @@ class RunStore:
             If something is there already, or the folder is missing or cannot be written to.
         """
         where = Path(path)
-        if where.exists():
-            raise CheckpointStorageError(
-                f"{where} exists and is not written over; open it to continue, or give another"
-                " name."
-            )
         beside = make_file(where)
         try:
             with (
