@@ -369,10 +369,20 @@ class TestDamage:
     def test_pages_that_were_overwritten(self, tmp_path, half, bits, grown, seed):
         rng = np.random.default_rng(seed)
         known, path = bits(whole(grown[HALF])), tmp_path / "run.db"
-        for start in range(0, len(half), 4096 * 4):
+        for start in range(0, len(half), 4096):
             content = bytearray(half)
             content[start : start + 4096] = rng.bytes(4096)
             self.outcome(path, bytes(content), known, bits)
+            with pytest.raises(CheckpointError, match=r"run\.db"):
+                self.read(path)
+
+    def test_pages_that_belong_to_nothing(self, path):
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("CREATE TABLE lost (number INTEGER)")
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute("DELETE FROM sqlite_master WHERE name = 'lost'")
+        with pytest.raises(CheckpointDamagedError, match="never used"):
+            RunStore.open(path)
 
     @pytest.mark.parametrize("opened", [RunStore.open, read_run])
     def test_files_of_other_kinds(self, opened, tmp_path, path, half):
