@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import fields
-from typing import get_args, get_origin, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -48,18 +48,25 @@ def values(annotation):
         bool: st.booleans(),
         str: st.text(st.characters()),
     }
-    inner = get_args(annotation)
     if annotation in simple:
         return simple[annotation]
     if annotation in CHOICES.values():
         return st.sampled_from(annotation)
     if annotation in RECORDS.values():
         return records(annotation)
-    if get_origin(annotation) is np.ndarray:
+    return made_of(get_origin(annotation), get_args(annotation))
+
+
+def made_of(origin, inner):
+    if origin is np.ndarray:
         scalar = get_args(inner[1])[0]
         known = scalar in {np.float64, np.float32, np.int64}
         return arrays(st.just(np.dtype(scalar)) if known else st.one_of(PLAIN, RECORD))
-    if get_origin(annotation) is tuple:
+    if origin is np.dtype:
+        return st.one_of(PLAIN, RECORD)
+    if origin is Literal:
+        return st.sampled_from(inner)
+    if origin is tuple:
         return st.lists(values(inner[0]), max_size=3).map(tuple)
     return st.one_of(st.none(), values(inner[0]))
 

@@ -21,10 +21,34 @@ from nautilus.runfile.record import Draws, Results
 # forward, and only then write down the new form.
 FROZEN = {
     1: {
+        "Account": {
+            "clocks": "Clocks",
+            "counts": "Counts",
+            "layout": "BlobLayout or None",
+            "goal": "Goal or None",
+            "stop_reason": "str",
+        },
+        "Answer": {
+            "log_weights": "array of float64",
+            "log_z": "float",
+            "log_z_err": "float",
+            "n_eff": "float",
+            "eta": "float",
+            "tail_index": "float",
+            "findings": "str, ...",
+            "discard_exploration": "bool",
+        },
         "Baseline": {
             "centres": "array of float64",
             "whitening": "array of float64",
             "coefficients": "array of float64",
+        },
+        "BlobField": {"name": "str", "dtype": "dtype", "shape": "int, ..."},
+        "BlobLayout": {
+            "fields": "BlobField, ...",
+            "form": "'structured' or 'plain'",
+            "named": "bool",
+            "is_given": "bool",
         },
         "BuildSettings": {
             "emulator": "EmulatorSettings",
@@ -52,6 +76,7 @@ FROZEN = {
             "build": "BuildSettings",
         },
         "Coordinates": {"cuts": "array of float64"},
+        "Counts": {"n_calls": "int", "seconds": "float", "n_errors": "int", "n_nan": "int"},
         "CubeProposal": {"n_dim": "int"},
         "Draws": {"points": "array of float64"},
         "Emulator": {
@@ -101,6 +126,7 @@ FROZEN = {
             "dof": "array of float64",
         },
         "Network": {"weights": "array of float32, ...", "biases": "array of float32, ..."},
+        "Parameters": {"array": "array of float64"},
         "Phase": {"EXPLORATION": "exploration", "SAMPLING": "sampling"},
         "Progress": {
             "phase": "Phase",
@@ -115,7 +141,7 @@ FROZEN = {
             "n_emulators": "int",
             "n_like": "int",
             "n_saves": "int",
-            "clocks": "Clocks",
+            "account": "Account",
         },
         "Results": {
             "rows": "array of int64",
@@ -126,6 +152,7 @@ FROZEN = {
             "config": "Config",
             "parameters": "str, ...",
             "prior": "str, ...",
+            "probes": "array of float64",
             "package": "str",
             "created": "str",
         },
@@ -148,6 +175,8 @@ TABLES = {
         "stages": "number, part, header, data, digest",
         "draws": "number, part, header, data, digest",
         "results": "number, part, header, data, digest",
+        "parameters": "number, part, header, data, digest",
+        "answer": "number, part, header, data, digest",
         "owner": "host, space, pid, started, token",
     }
 }

@@ -13,7 +13,7 @@ import pytest
 from nautilus.errors import CheckpointDamagedError, CheckpointLockedError, StaleLockWarning
 from nautilus.run.config import Config
 from nautilus.run.state import new_state
-from nautilus.runfile import Clocks, RunStore, lock, new_header, read_run
+from nautilus.runfile import Account, Clocks, RunStore, lock, new_header, read_run
 
 HOLD = """
 import sys
@@ -83,10 +83,10 @@ def test_whoever_lost_a_file_saves_nothing_more(path):
         with second:
             second.load()
             with pytest.raises(CheckpointLockedError, match="Nothing more is saved from here"):
-                first.save(saved.state, Clocks(5.0))
+                first.save(saved.state, Account(Clocks(5.0)))
             first.close()
             assert owner_in(path) == second._owner
-    assert read_run(path).clocks == Clocks()
+    assert read_run(path).account.clocks == Clocks()
 
 
 def test_this_process_cannot_open_a_file_twice(path):
@@ -103,7 +103,7 @@ def test_a_fork_neither_saves_nor_gives_back(path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(os, "getpid", lambda: 1)
             with pytest.raises(CheckpointLockedError, match="Nothing more is saved"):
-                run_store.save(saved.state, Clocks())
+                run_store.save(saved.state, Account())
             run_store.close()
         assert owner_in(path) == run_store._owner
         run_store._connection = sqlite3.connect(path, isolation_level=None)

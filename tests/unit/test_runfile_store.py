@@ -23,6 +23,7 @@ from nautilus.errors import (
 from nautilus.proposal.cube import CubeProposal
 from nautilus.run.state import DensityTable, PendingStage, Phase, RunState, Stage, new_state
 from nautilus.runfile import (
+    Account,
     Clocks,
     RunStore,
     differences,
@@ -57,7 +58,7 @@ def header(small_run):
 def path(tmp_path, header, grown):
     """Return the name of a file with a small run, which nobody has open."""
     path = tmp_path / "run.db"
-    RunStore.create(path, header, grown[-1], Clocks(3.0, 2.0)).close()
+    RunStore.create(path, header, grown[-1], Account(Clocks(3.0, 2.0))).close()
     return path
 
 
@@ -70,15 +71,15 @@ def half(tmp_path_factory, small_run, grown):
 
 
 class TestSaving:
-    def test_every_step_is_there_again(self, tmp_path, header, grown, bits):
+    def test_every_step_is_there_again(self, tmp_path, header, grown, small_run, bits):
         path = tmp_path / "run.db"
         with RunStore.create(path, header, grown[0]) as run_store:
             for n, state in enumerate(grown):
-                clocks = Clocks(n + 0.5, n / 3)
-                run_store.save(state, clocks)
+                account = Account(Clocks(n + 0.5, n / 3), goal=small_run.goal)
+                run_store.save(state, account)
                 saved = read_run(path)
                 assert bits(saved.state) == bits(whole(state))
-                assert (saved.header, saved.clocks) == (header, clocks)
+                assert bits((saved.header, saved.account)) == bits((header, account))
         assert (
             len({s.ledger.blobs.dtype for s in grown[10:]}) > 1
         )  # the texts became longer on the way
@@ -91,11 +92,11 @@ class TestSaving:
         path = tmp_path / "run.db"
         with RunStore.create(path, header, grown[0]) as run_store:
             for state in grown[: k + 1]:
-                run_store.save(state, Clocks())
+                run_store.save(state, Account())
         with RunStore.open(path) as run_store:
             saved = run_store.load()
             for state in small_run.carry_on(saved.state, n_chunk=31):
-                run_store.save(state, saved.clocks)
+                run_store.save(state, saved.account)
         assert bits(whole(state)) == bits(whole(grown[-1]))
         assert bits(read_run(path).state) == bits(whole(grown[-1]))
 
@@ -121,7 +122,7 @@ class TestSaving:
         assert grown[k - 1].pending
         with RunStore.create(tmp_path / "run.db", header, grown[k - 1]) as run_store:
             monkeypatch.setattr(writing, "write_row", count)
-            run_store.save(grown[k], Clocks())
+            run_store.save(grown[k], Account())
         assert rows == ["results", "progress"]
 
     def test_arrays_cannot_be_changed(self, path):
@@ -138,7 +139,7 @@ class TestSaving:
         monkeypatch.setattr(writing, "SLAB_BYTES", 500)
         path = tmp_path / "run.db"
         with RunStore.create(path, header, grown[30]) as run_store:
-            run_store.save(grown[-1], Clocks())
+            run_store.save(grown[-1], Account())
         with closing(sqlite3.connect(path)) as connection:
             (largest,) = connection.execute("SELECT max(length(data)) FROM draws").fetchone()
         assert largest <= 500
@@ -167,24 +168,24 @@ class TestSaving:
                 part = None if blobs is None else blobs[index]
                 pending = pending.fill(index, np.array([1.0, -0.0])[: len(rows)], part)
                 state = replace(state, pending=pending)
-                run_store.save(state, Clocks())
+                run_store.save(state, Account())
                 assert bits(read_run(path).state.pending) == bits(pending)
             ledger = state.ledger.append(stage, pending.points, pending.log_l, pending.blobs)
             state = whole(RunState(ledger, state.proposals, DensityTable(np.empty((0, 1)))))
-            run_store.save(state, Clocks())
+            run_store.save(state, Account())
         assert bits(read_run(path).state) == bits(state)
 
     def test_another_run_is_not_saved_over_it(self, path, grown, small_run):
         other = small_run.carry_on(new_state(2))[3]
         with RunStore.open(path) as run_store:
             with pytest.raises(CheckpointError, match="call load"):
-                run_store.save(grown[-1], Clocks())
+                run_store.save(grown[-1], Account())
             saved = run_store.load()
             for state in (other, grown[-1], new_state(2)):
                 with pytest.raises(CheckpointMismatchError, match="did not grow"):
-                    run_store.save(state, Clocks())
-            run_store.save(saved.state, Clocks(9.0))
-        assert read_run(path).clocks == Clocks(9.0)
+                    run_store.save(state, Account())
+            run_store.save(saved.state, Account(Clocks(9.0)))
+        assert read_run(path).account.clocks == Clocks(9.0)
 
 
 class TestFailures:
@@ -207,11 +208,11 @@ class TestFailures:
             content = path.read_bytes()
             monkeypatch.setattr(writing, "write_row", fail)
             with pytest.raises(type(error), match="stop"):
-                run_store.save(after, Clocks())
+                run_store.save(after, Account())
             monkeypatch.setattr(writing, "write_row", write_row)
             assert path.read_bytes() == content
             assert bits(read_run(path).state) == bits(whole(before))
-            run_store.save(after, Clocks())
+            run_store.save(after, Account())
         assert bits(read_run(path).state) == bits(whole(after))
 
     def test_an_interrupt_after_the_commit_is_made_good(
@@ -228,25 +229,25 @@ class TestFailures:
         with RunStore.create(path, header, grown[20]) as run_store:
             monkeypatch.setattr(store, "write_state", commit_too_early)
             with pytest.raises(KeyboardInterrupt, match="too late"):
-                run_store.save(grown[30], Clocks())
+                run_store.save(grown[30], Account())
             monkeypatch.setattr(store, "write_state", write_state)
             assert bits(read_run(path).state) == bits(whole(grown[30]))
-            run_store.save(grown[24], Clocks())
+            run_store.save(grown[24], Account())
             assert bits(read_run(path).state) == bits(whole(grown[24]))
-            run_store.save(grown[-1], Clocks())
+            run_store.save(grown[-1], Account())
         assert bits(read_run(path).state) == bits(whole(grown[-1]))
 
     def test_a_process_killed_within_a_save_leaves_the_last_one(self, path, bits):
         state, content = read_run(path).state, path.read_bytes()
         script = (
-            "import os, sys; from nautilus.runfile import RunStore, Clocks, store, writing\n"
+            "import os, sys; from nautilus.runfile import RunStore, Account, store, writing\n"
             "store.write_state.__globals__['_progress'] = lambda *a: os.kill(os.getpid(), 9)\n"
             "with RunStore.open(sys.argv[1]) as s:\n"
             "    saved = s.load()\n"
             "    s._written = writing.Written(mark=s._written.mark)\n"
             "    s._connection.execute('PRAGMA cache_spill = 1')\n"
             "    s._connection.execute('PRAGMA cache_size = 1')\n"
-            "    s.save(saved.state, Clocks())\n"
+            "    s.save(saved.state, Account())\n"
         )
         done = subprocess.run([sys.executable, "-c", script, path], check=False)
         assert done.returncode == -signal.SIGKILL
@@ -262,18 +263,18 @@ class TestFailures:
         with RunStore.create(path, header, grown[20]) as run_store:
             Path(f"{path}-journal").mkdir()  # where SQLite has to write
             with pytest.raises(CheckpointStorageError, match=r"run\.db cannot be read or written"):
-                run_store.save(grown[21], Clocks())
+                run_store.save(grown[21], Account())
             Path(f"{path}-journal").rmdir()
             run_store._connection.execute("PRAGMA max_page_count = 1")  # as on a full disk
             with pytest.raises(CheckpointStorageError, match="full"):
-                run_store.save(grown[-1], Clocks())
+                run_store.save(grown[-1], Account())
             run_store._connection.execute("PRAGMA max_page_count = 1000000")
             run_store._connection.execute("PRAGMA query_only = ON")  # as a write-protected file
             with pytest.raises(CheckpointStorageError, match="readonly"):
-                run_store.save(grown[-1], Clocks())
+                run_store.save(grown[-1], Account())
             run_store._connection.execute("PRAGMA query_only = OFF")
             assert bits(read_run(path).state) == bits(whole(grown[20]))
-            run_store.save(grown[-1], Clocks())
+            run_store.save(grown[-1], Account())
         assert bits(read_run(path).state) == bits(whole(grown[-1]))
 
     def test_nothing_is_left_of_a_file_that_could_not_be_made(self, tmp_path, header, monkeypatch):
@@ -535,7 +536,7 @@ def test_a_live_run_can_be_read_while_it_is_written(tmp_path, header, grown, bit
             "print(read_run(sys.argv[1]).state.n_like)"
         )
         for k in (10, 30):
-            run_store.save(grown[k], Clocks())
+            run_store.save(grown[k], Account())
             done = subprocess.run(
                 [sys.executable, "-c", script, path], check=True, capture_output=True, text=True
             )

@@ -1,10 +1,13 @@
 """Save and load a run: one SQLite file per run, from which nothing is ever executed."""
 
 from nautilus.runfile.header import RunHeader, differences, new_header, require_match
-from nautilus.runfile.record import Clocks, SavedRun
+from nautilus.runfile.reading import SavedRun
+from nautilus.runfile.record import Account, Answer, Clocks
 from nautilus.runfile.store import RunStore, read_run
 
 __all__ = [
+    "Account",
+    "Answer",
     "Clocks",
     "RunHeader",
     "RunStore",

@@ -28,7 +28,7 @@ def describe(array: np.ndarray[Any, Any]) -> Node:
     if not array.dtype.itemsize and array.dtype.names is None:
         raise CheckpointError(f"an array of type {array.dtype}, without length, cannot be saved.")
     return {
-        "dtype": _describe_dtype(array.dtype),
+        "dtype": describe_dtype(array.dtype),
         "shape": list(array.shape),
         "order": "F" if _is_fortran(array) else "C",
     }
@@ -114,7 +114,14 @@ def _make_dtype(given: object, place: str) -> np.dtype[Any]:
     return dtype
 
 
-def _describe_dtype(dtype: np.dtype[Any]) -> Node:
+def describe_dtype(dtype: np.dtype[Any]) -> Node:
+    """Return what `parse_dtype` wants.
+
+    Raises
+    ------
+    CheckpointError
+        If a file cannot hold such a type.
+    """
     if dtype.names is None:
         if dtype.kind not in KINDS or dtype.shape:
             raise CheckpointError(
@@ -123,7 +130,7 @@ def _describe_dtype(dtype: np.dtype[Any]) -> Node:
             )
         return dtype.str
     parts = ((name, dtype[name]) for name in dtype.names)
-    return [[name, _describe_dtype(part.base), list(part.shape)] for name, part in parts]
+    return [[name, describe_dtype(part.base), list(part.shape)] for name, part in parts]
 
 
 def _stored(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -128,18 +128,25 @@ def check_integrity(connection: sqlite3.Connection) -> None:
         raise CheckpointDamagedError("; ".join(str(row[0]) for row in rows)[:500])
 
 
-def make_file(path: Path) -> Path:
+def make_file(path: Path, *, replaces: bool) -> Path:
     """Return the name of a new, empty file beside the one that is to be made.
+
+    Parameters
+    ----------
+    path
+        The one that is to be made.
+    replaces
+        Whether it may be there already.
 
     Raises
     ------
     CheckpointStorageError
         If that name is taken, or cannot be given.
     """
-    if path.exists():
+    if path.exists() and not replaces:
         raise _taken(path)
-    journal = path.with_name(f"{path.name}-journal")
-    if journal.exists():  # SQLite would bring its old pages into the new file
+    journal = journal_of(path)
+    if journal.exists() and not replaces:  # SQLite would bring its old pages into the new file
         raise CheckpointStorageError(
             f"{journal} is left of a run file that was removed or moved. Remove it, or move it back"
             " beside its file."
@@ -172,6 +179,23 @@ def publish(beside: Path, path: Path) -> None:
             raise _taken(path) from None
         beside.rename(path)
     beside.unlink(missing_ok=True)
+    _make_durable(path)
+
+
+def replace(beside: Path, path: Path) -> None:
+    """Give a complete file its name, all at once; a file of that name is lost."""
+    # SQLite would bring the old pages of the lost file into the new one.
+    journal_of(path).unlink(missing_ok=True)
+    beside.replace(path)
+    _make_durable(path)
+
+
+def journal_of(path: Path) -> Path:
+    """Return where SQLite notes what a transaction changes in a file."""
+    return path.with_name(f"{path.name}-journal")
+
+
+def _make_durable(path: Path) -> None:
     with suppress(OSError), _folder(path.absolute().parent) as descriptor:
         os.fsync(descriptor)
 
@@ -193,7 +217,7 @@ def _folder(path: Path) -> Iterator[int]:
 
 def remove(beside: Path) -> None:
     """Remove a file that got no name, with its journal."""
-    for name in (beside, beside.with_name(f"{beside.name}-journal")):
+    for name in (beside, journal_of(beside)):
         with suppress(OSError):
             name.unlink(missing_ok=True)
 
@@ -206,6 +230,8 @@ def translated(path: Path) -> Iterator[None]:
             yield
     except sqlite3.Error as error:
         raise _meaning(error, path) from error
+    except UnicodeDecodeError as error:  # of a message that tells what stands in the file
+        raise CheckpointDamagedError(f"{path} is damaged: {error}. {RESTORE}") from error
 
 
 @contextmanager

@@ -6,11 +6,17 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
+from nautilus._types import FloatArray, freeze
 from nautilus._version import __version__
 from nautilus.errors import CheckpointMismatchError
 from nautilus.run.config import Config
 
-NOT_COMPARED = frozenset({"package", "created"})
+NOT_COMPARED = frozenset({"package", "created", "prior", "probes"})
+
+PROBE_TOLERANCE = 1e-9
+"""Relative difference of parameters that another version of a library may make."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,10 @@ class RunHeader:
     parameters
         Names of the parameters.
     prior
-        The prior in words, one line for each parameter or for the whole.
+        The prior in words, pairs of key and text joined by a colon.
+    probes
+        Parameters of a few points of the unit cube, shape (n, p), which tell whether a prior is
+        the same.
     package
         Version of the package that began the run.
     created
@@ -34,26 +43,35 @@ class RunHeader:
     config: Config
     parameters: tuple[str, ...]
     prior: tuple[str, ...]
+    probes: FloatArray
     package: str
     created: str
 
+    def __post_init__(self) -> None:
+        freeze(self)
+
 
 def new_header(
-    config: Config, parameters: tuple[str, ...] = (), prior: tuple[str, ...] = ()
+    config: Config,
+    parameters: tuple[str, ...] = (),
+    prior: tuple[str, ...] = (),
+    probes: FloatArray | None = None,
 ) -> RunHeader:
     """Return the header of a run that begins now."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    return RunHeader(config, parameters, prior, __version__, created)
+    known = np.empty((0, len(parameters))) if probes is None else np.ascontiguousarray(probes)
+    return RunHeader(config, parameters, prior, known, __version__, created)
 
 
 def differences(saved: RunHeader, given: RunHeader) -> tuple[str, ...]:
     """Return a line for each field in which two runs differ; when they began does not matter."""
-    return tuple(
+    found = [
         line
         for entry in fields(RunHeader)
         if entry.name not in NOT_COMPARED
         for line in _compare(entry.name, getattr(saved, entry.name), getattr(given, entry.name))
-    )
+    ]
+    return (*found, *_compare_priors(saved, given))
 
 
 def require_match(saved: RunHeader, given: RunHeader, path: Path) -> None:
@@ -80,6 +98,37 @@ def _compare(name: str, saved: object, given: object) -> Iterator[str]:
             yield from _compare(here, getattr(saved, entry.name), getattr(given, entry.name))
     elif saved != given and not _are_nan(saved, given):
         yield f"{name} is {saved!r} in the file and {given!r} now"
+
+
+def _compare_priors(saved: RunHeader, given: RunHeader) -> Iterator[str]:
+    """Yield lines for what the words tell, or for what only the probes show.
+
+    The name of a function may change, what it does may not.
+    """
+    before, now = _texts(saved), _texts(given)
+    keys = [key for key in before | now if before.get(key) != now.get(key)]
+    for key in keys:
+        yield f"prior of {key} is {before.get(key)!r} in the file and {now.get(key)!r} now"
+    shapes = saved.probes.shape, given.probes.shape
+    if keys or (shapes[0] == shapes[1] and _are_close(saved.probes, given.probes)):
+        return
+    if shapes[0] != shapes[1]:
+        yield f"prior gives arrays of shape {shapes[0]} in the file and {shapes[1]} now"
+        return
+    row = int(np.argmin(np.isclose(saved.probes, given.probes, PROBE_TOLERANCE, 0.0).all(axis=1)))
+    yield (
+        f"prior gives {saved.probes[row].tolist()} at test point {row} in the file and"
+        f" {given.probes[row].tolist()} now"
+    )
+
+
+def _texts(header: RunHeader) -> dict[str, str]:
+    pairs = (line.split(": ", 1) for line in header.prior)
+    return {key: text for key, *rest in pairs for text in rest if key != "function"}
+
+
+def _are_close(first: FloatArray, second: FloatArray) -> bool:
+    return bool(np.allclose(first, second, PROBE_TOLERANCE, 0.0, equal_nan=True))
 
 
 def _are_nan(*values: object) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType, NoneType, UnionType
-from typing import Any, Protocol, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -188,6 +188,46 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Word:
+    """One of some texts."""
+
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " or ".join(map(repr, self.words))
+
+    def write(self, value: Any, _: Writer, place: str) -> Node:
+        """Return the text."""
+        if value not in self.words:
+            raise cannot_save(place, value, self)
+        return value
+
+    def read(self, node: Node, _: Reader, place: str) -> str:
+        """Return the text."""
+        if not isinstance(node, str) or node not in self.words:
+            raise bad(place, node, str(self))
+        return node
+
+
+@dataclass(frozen=True)
+class DataType:
+    """The type of the entries of an array that a file may hold."""
+
+    def __str__(self) -> str:
+        return "dtype"
+
+    def write(self, value: Any, _: Writer, place: str) -> Node:
+        """Return the type as arrays describe theirs."""
+        if not isinstance(value, np.dtype):
+            raise cannot_save(place, value, self)
+        return arrays.describe_dtype(value)
+
+    def read(self, node: Node, _: Reader, place: str) -> np.dtype[Any]:
+        """Return the type."""
+        return arrays.parse_dtype(node, place)
+
+
+@dataclass(frozen=True)
 class Record:
     """A frozen dataclass of one of some types of the registry."""
 
@@ -243,21 +283,32 @@ def kind_of(annotation: Any) -> Kind:
     TypeError
         If a file cannot hold what it stands for.
     """
-    inner = get_args(annotation)
     if annotation in PLAIN:
         return PLAIN[annotation]
     if annotation in CHOICES.values():
         return Choice(annotation)
     if annotation in RECORDS.values():
         return Record((annotation,))
-    if get_origin(annotation) is np.ndarray:
+    made = _made_of(get_origin(annotation), get_args(annotation))
+    if made is None:
+        raise TypeError(f"{annotation} has no place in a run file; see nautilus.runfile.registry")
+    return made
+
+
+def _made_of(origin: Any, inner: tuple[Any, ...]) -> Kind | None:
+    """Return the kind of an annotation that consists of others, or None."""
+    if origin is np.ndarray:
         scalar = get_args(inner[1])[0]
         return Array(None if scalar is Any else np.dtype(scalar))
-    if get_origin(annotation) is tuple and inner[1:] == (Ellipsis,):
+    if origin is np.dtype:
+        return DataType()
+    if origin is Literal:
+        return Word(inner)
+    if origin is tuple and inner[1:] == (Ellipsis,):
         return Many(kind_of(inner[0]))
-    if get_origin(annotation) is UnionType and len(inner) == 2 and inner[1] is NoneType:
+    if origin is UnionType and len(inner) == 2 and inner[1] is NoneType:
         return Maybe(kind_of(inner[0]))
-    raise TypeError(f"{annotation} has no place in a run file; see nautilus.runfile.registry")
+    return None
 
 
 def cannot_save(place: str, value: object, kind: Kind) -> CheckpointError:

@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from nautilus._types import BlobArray, FloatArray
+from nautilus._types import BlobArray, FloatArray, RunTasks
 from nautilus.emulator.emulator import Emulator
 from nautilus.errors import CheckpointDamagedError
 from nautilus.proposal.cube import CubeProposal
@@ -21,11 +22,15 @@ from nautilus.run.state import (
 )
 from nautilus.runfile.codec import Encoded, decode
 from nautilus.runfile.header import RunHeader
-from nautilus.runfile.record import Draws, Progress, Results
+from nautilus.runfile.record import Account, Answer, Draws, Parameters, Progress, Results
 from nautilus.runfile.registry import PROPOSALS
 from nautilus.runfile.schema import TABLES, Table, digest_of
+from nautilus.runfile.writing import Written, stages_of
 
 Row = tuple[Any, ...]
+
+ENTRY_MAX = 2**30
+"""Bytes of a blob of one point, of which there are never so many."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +76,37 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Read:
-    """What a file holds; densities are not known yet."""
+class SavedRun:
+    """A run as it was saved last.
+
+    Parameters
+    ----------
+    header
+        Which run it is.
+    state
+        Complete and valid, but perhaps without its table of densities, which is not stored.
+    account
+        What is told beside.
+    parameters
+        Physical parameters of the first points of the ledger, shape (n, p); of all of them but
+        for those that the prior failed to give.
+    answer
+        What the complete stages said when it was written last, or None.
+    written
+        What the file holds, for the next save.
+    """
 
     header: RunHeader
-    progress: Progress
     state: RunState
-    emulators: tuple[Emulator, ...]
-    n_parts: tuple[int, ...]
+    account: Account
+    parameters: FloatArray
+    answer: Answer | None
+    written: Written
+
+    def with_densities(self, run_tasks: RunTasks) -> "SavedRun":
+        """Return the run with the densities of all points under all proposals."""
+        with threadpool_limits(1):  # the last digits depend on the number of threads
+            return replace(self, state=self.state.with_all_densities(run_tasks))
 
 
 def read_rows(connection: sqlite3.Connection) -> Raw:
@@ -94,7 +122,7 @@ def read_rows(connection: sqlite3.Connection) -> Raw:
     )
 
 
-def build(raw: Raw) -> Read:
+def build(raw: Raw) -> SavedRun:
     """Return what the rows say.
 
     Raises
@@ -126,7 +154,15 @@ def build(raw: Raw) -> Read:
     )  # fmt: skip
     if state.n_like != progress.n_like:
         raise CheckpointDamagedError(f"it has {state.n_like} points, not {progress.n_like}.")
-    return Read(header, progress, state, emulators, tuple(len(parts) for parts in results))
+    stored = raw.table("parameters", (Parameters,))
+    parameters = _join_parameters(stored, complete, len(header.parameters))
+    answer = _answer(raw, state)
+    _check_layout(progress.account, state)
+    written = Written(
+        proposals, emulators, stages_of(state), tuple(map(len, results)), len(stored),
+        progress.n_saves, raw.mark,
+    )  # fmt: skip
+    return SavedRun(header, state, progress.account, parameters, answer, written)
 
 
 def _check(
@@ -216,6 +252,45 @@ def _empty_blobs(parts: list[Results], n_points: int) -> BlobArray | None:
     ):
         raise CheckpointDamagedError("blobs of a stage do not fit together.")
     return np.zeros((n_points, *entry[0]), entry[1])
+
+
+def _join_parameters(
+    stored: list[list[Any]], stages: list[PendingStage], n_columns: int
+) -> FloatArray:
+    if len(stored) > len(stages):
+        raise CheckpointDamagedError(f"it has parameters of {len(stored)} stages.")
+    joined = [np.empty((0, n_columns))]
+    for parts, stage in zip(stored, stages, strict=False):
+        if any(part.array.ndim != 2 or part.array.shape[1] != n_columns for part in parts):
+            raise CheckpointDamagedError(f"points of a stage have not {n_columns} parameters.")
+        array = np.concatenate([part.array for part in parts])
+        if len(array) != len(stage.points):
+            raise CheckpointDamagedError(f"a stage has parameters of {len(array)} points.")
+        joined.append(array)
+    return np.concatenate(joined)
+
+
+def _answer(raw: Raw, state: RunState) -> Answer | None:
+    if not raw.rows["answer"]:
+        return None
+    (answer,) = raw.one_each("answer", 1, (Answer,))
+    weights = answer.log_weights
+    if weights.ndim != 1 or len(weights) > state.ledger.n_points:
+        raise CheckpointDamagedError(f"it has weights of shape {weights.shape}.")
+    return answer  # type: ignore[no-any-return]
+
+
+def _check_layout(account: Account, state: RunState) -> None:
+    layout, blobs = account.layout, state.ledger.blobs
+    if layout is None:
+        return
+    try:
+        shape, n_bytes = layout.shape, layout.dtype.itemsize
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
+        raise CheckpointDamagedError(f"its blobs have no layout ({error}).") from error
+    is_strange = blobs is not None and (not layout.fields or shape != blobs.shape[1:])
+    if n_bytes > ENTRY_MAX or is_strange:
+        raise CheckpointDamagedError("its blobs are not as their layout says.")
 
 
 def _join_ledger(stages: list[PendingStage], n_dim: int) -> Ledger:

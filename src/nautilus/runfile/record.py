@@ -1,10 +1,12 @@
 """What is written beside the algorithm's own values, and what is read back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nautilus._types import BlobArray, FloatArray, IntArray, freeze
-from nautilus.run.state import Phase, RunState
-from nautilus.runfile.header import RunHeader
+from nautilus.evaluate.blobs import BlobLayout
+from nautilus.evaluate.counts import Counts
+from nautilus.run.config import Goal
+from nautilus.run.state import Phase
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,58 @@ class Clocks:
 
     elapsed: float = 0.0
     likelihood: float = 0.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """What is told of a run beside its state.
+
+    Parameters
+    ----------
+    clocks
+        Seconds spent so far.
+    counts
+        What the likelihood was asked for so far.
+    layout
+        Layout of the blobs; None before the likelihood was called.
+    goal
+        What the run was to reach when it was carried on last, or None.
+    stop_reason
+        Why it stopped then; empty while it goes on, and if its process was killed.
+    """
+
+    clocks: Clocks = field(default_factory=Clocks)
+    counts: Counts = field(default_factory=Counts)
+    layout: BlobLayout | None = None
+    goal: Goal | None = None
+    stop_reason: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the complete stages say; may be older than the last of them.
+
+    Parameters
+    ----------
+    log_weights
+        Normalised weights of the first N points of the ledger, shape (N,).
+    log_z, log_z_err, n_eff, eta, tail_index, findings
+        See `nautilus.Posterior`.
+    discard_exploration
+        Whether only points of the sampling phase count.
+    """
+
+    log_weights: FloatArray
+    log_z: float
+    log_z_err: float
+    n_eff: float
+    eta: float
+    tail_index: float
+    findings: tuple[str, ...]
+    discard_exploration: bool
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 @dataclass(frozen=True)
@@ -41,8 +95,8 @@ class Progress:
         Number of evaluated points, those of an unfinished stage included.
     n_saves
         Number of times that the run was saved.
-    clocks
-        Seconds spent so far.
+    account
+        What is told beside.
     """
 
     phase: Phase
@@ -57,7 +111,7 @@ class Progress:
     n_emulators: int
     n_like: int
     n_saves: int
-    clocks: Clocks
+    account: Account
 
 
 @dataclass(frozen=True)
@@ -65,6 +119,16 @@ class Draws:
     """Points of a stage in the unit cube, shape (m, d), in the order in which they were drawn."""
 
     points: FloatArray
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Physical parameters of points of a complete stage, shape (m, p), in the same order."""
+
+    array: FloatArray
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -90,22 +154,3 @@ class Results:
 
     def __post_init__(self) -> None:
         freeze(self)
-
-
-@dataclass(frozen=True)
-class SavedRun:
-    """A run as it was saved last.
-
-    Parameters
-    ----------
-    header
-        Which run it is.
-    state
-        Complete and valid; its table of densities was computed anew.
-    clocks
-        Seconds spent so far.
-    """
-
-    header: RunHeader
-    state: RunState
-    clocks: Clocks

@@ -14,6 +14,8 @@ from nautilus.emulator.emulator import Emulator, EmulatorSettings
 from nautilus.emulator.network import Network
 from nautilus.emulator.target import LearningScale
 from nautilus.emulator.training import Schedule
+from nautilus.evaluate.blobs import BlobField, BlobLayout
+from nautilus.evaluate.counts import Counts
 from nautilus.geometry.coordinates import Coordinates
 from nautilus.geometry.mixture import Mixture
 from nautilus.proposal.cube import CubeProposal
@@ -23,7 +25,15 @@ from nautilus.proposal.target import CappedTarget
 from nautilus.run.config import Config, Goal
 from nautilus.run.state import Phase, Stage
 from nautilus.runfile.header import RunHeader
-from nautilus.runfile.record import Clocks, Draws, Progress, Results
+from nautilus.runfile.record import (
+    Account,
+    Answer,
+    Clocks,
+    Draws,
+    Parameters,
+    Progress,
+    Results,
+)
 
 PROPOSALS: tuple[type[Any], ...] = (CubeProposal, LearnedProposal)
 """What points can be drawn from."""
@@ -31,9 +41,9 @@ PROPOSALS: tuple[type[Any], ...] = (CubeProposal, LearnedProposal)
 RECORDS: Mapping[str, type[Any]] = MappingProxyType({
     record.__name__: record
     for record in (
-        *PROPOSALS, Baseline, BuildSettings, CappedTarget, Clocks, Config, Coordinates, Draws,
-        Emulator, EmulatorSettings, Goal, LearningScale, Mixture, Network, Progress, Results,
-        RunHeader, Schedule, Stage,
+        *PROPOSALS, Account, Answer, Baseline, BlobField, BlobLayout, BuildSettings, CappedTarget,
+        Clocks, Config, Coordinates, Counts, Draws, Emulator, EmulatorSettings, Goal,
+        LearningScale, Mixture, Network, Parameters, Progress, Results, RunHeader, Schedule, Stage,
     )
 })  # fmt: skip
 """Frozen dataclasses by name."""

@@ -14,25 +14,29 @@ of all of these, because SQLite itself would not notice a changed bit in them.
 | `stages` | each stage, the pending one included | `Stage` |
 | `draws` | some points of a stage, in order | `Draws` |
 | `results` | some evaluated points of a stage | `Results`, saved as they came |
+| `parameters` | some points of a complete stage, in order | `Parameters` |
+| `answer` | the run, if it has an answer | `Answer`: weights and evidence, as of then |
 | `owner` | the process that writes, if there is one | see `nautilus.runfile.lock` |
 
 The ledger is the draws and results of all complete stages. Densities of proposals are not stored:
-they follow from the rest.
+they follow from the rest. Parameters and answer follow from the rest and the prior; they are there
+to be read without it.
 """
 
 import sqlite3
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, get_args
 
 from nautilus.errors import CheckpointDamagedError, CheckpointVersionError
 
 APPLICATION_ID = int.from_bytes(b"NAUT", "big")
 
-Table = Literal["run", "progress", "emulators", "proposals", "stages", "draws", "results"]
-TABLES: tuple[Table, ...] = (
-    "run", "progress", "emulators", "proposals", "stages", "draws", "results",
-)  # fmt: skip
+Table = Literal[
+    "run", "progress", "emulators", "proposals", "stages", "draws", "results", "parameters",
+    "answer",
+]  # fmt: skip
+TABLES: tuple[Table, ...] = get_args(Table)
 
 STATEMENTS = (
     *(

@@ -7,8 +7,6 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from threadpoolctl import threadpool_limits
-
 from nautilus._types import RunTasks
 from nautilus.errors import CheckpointError, CheckpointVersionError
 from nautilus.run.state import RunState
@@ -21,13 +19,14 @@ from nautilus.runfile.file import (
     make_file,
     publish,
     remove,
+    replace,
     transaction,
 )
 from nautilus.runfile.header import RunHeader
-from nautilus.runfile.reading import Raw, build, read_rows
-from nautilus.runfile.record import Clocks, SavedRun
+from nautilus.runfile.reading import SavedRun, build, read_rows
+from nautilus.runfile.record import Account, Answer
 from nautilus.runfile.schema import check_tables, create_tables, migrate, newest, version_of
-from nautilus.runfile.writing import Written, stages_of, write_row, write_state
+from nautilus.runfile.writing import ToParameters, Written, mark_of, write_row, write_state
 
 
 def in_this_process(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -59,21 +58,28 @@ class RunStore:
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str], header: RunHeader, state: RunState,
-        clocks: Clocks | None = None,
-    ) -> Self:  # fmt: skip
+        cls,
+        path: str | os.PathLike[str],
+        header: RunHeader,
+        state: RunState,
+        account: Account | None = None,
+        *,
+        replaces: bool = False,
+    ) -> Self:
         """Make a run file, which appears complete or not at all.
 
         Parameters
         ----------
         path
-            Where; nothing may be there, and the folder must exist.
+            Where; the folder must exist.
         header
             Which run it is.
         state
             Where it stands, usually at its beginning.
-        clocks
-            Seconds spent so far; None if there are none.
+        account
+            What is told of it beside.
+        replaces
+            Whether a file that is there already is lost; otherwise nothing may be there.
 
         Raises
         ------
@@ -81,7 +87,7 @@ class RunStore:
             If something is there already, or the folder is missing or cannot be written to.
         """
         where = Path(path)
-        beside = make_file(where)
+        beside = make_file(where, replaces=replaces)
         try:
             with (
                 closing(connect(beside, writes=True)) as connection,
@@ -89,8 +95,8 @@ class RunStore:
             ):
                 create_tables(connection)
                 write_row(connection, "run", 0, 0, header)
-                written = write_state(connection, Written(), state, clocks or Clocks())
-            publish(beside, where)
+                written = write_state(connection, Written(), state, account or Account())
+            (replace if replaces else publish)(beside, where)
         finally:
             remove(beside)
         store = cls.open(where)
@@ -142,13 +148,26 @@ class RunStore:
             raise
         return cls(where, connection, owner)
 
-    def load(self, run_tasks: RunTasks = in_this_process) -> SavedRun:
+    @property
+    def written(self) -> Written | None:
+        """What the file holds, as far as this process knows."""
+        return self._written
+
+    def follow(self, written: Written) -> bool:
+        """Go on from what this process wrote or read before; false if that is not in the file."""
+        with transaction(self._connection, self.path, "DEFERRED"):
+            is_same = mark_of(self._connection) == written.mark
+        if is_same:
+            self._written = written
+        return is_same
+
+    def load(self, run_tasks: RunTasks | None = in_this_process) -> SavedRun:
         """Return the run as it was saved last; `save` then expects what grew from it.
 
         Parameters
         ----------
         run_tasks
-            Computes densities, which are not stored, elsewhere.
+            Computes densities, which are not stored, elsewhere; None leaves them out.
 
         Raises
         ------
@@ -157,18 +176,30 @@ class RunStore:
         """
         with transaction(self._connection, self.path, "DEFERRED"):
             raw = read_rows(self._connection)
-        saved, self._written = _restore(raw, self.path, run_tasks)
-        return saved
+        with located(self.path):
+            saved = build(raw)
+        self._written = saved.written
+        return saved if run_tasks is None else saved.with_densities(run_tasks)
 
-    def save(self, state: RunState, clocks: Clocks) -> None:
+    def save(
+        self,
+        state: RunState,
+        account: Account,
+        to_parameters: ToParameters | None = None,
+        answer: Answer | None = None,
+    ) -> None:
         """Write what is new since the last save or load, all of it or nothing.
 
         Parameters
         ----------
         state
             Where the run stands; it must have grown from the state that was saved or loaded last.
-        clocks
-            Seconds spent so far.
+        account
+            What is told of it beside.
+        to_parameters
+            Gives the parameters of complete stages; None leaves them for a later save.
+        answer
+            What the complete stages say; None keeps the one that is there.
 
         Raises
         ------
@@ -185,7 +216,9 @@ class RunStore:
             )
         with transaction(self._connection, self.path, "IMMEDIATE"):
             lock.verify(self._connection, self._owner)
-            written = write_state(self._connection, self._written, state, clocks)
+            written = write_state(
+                self._connection, self._written, state, account, to_parameters, answer
+            )
         # If an interrupt comes just before this line, the next save writes the same rows again.
         self._written = written
 
@@ -205,7 +238,9 @@ class RunStore:
         self.close()
 
 
-def read_run(path: str | os.PathLike[str], run_tasks: RunTasks = in_this_process) -> SavedRun:
+def read_run(
+    path: str | os.PathLike[str], run_tasks: RunTasks | None = in_this_process
+) -> SavedRun:
     """Return the run of a file that is not to be written, be it finished or under way.
 
     Parameters
@@ -213,7 +248,7 @@ def read_run(path: str | os.PathLike[str], run_tasks: RunTasks = in_this_process
     path
         Where it is.
     run_tasks
-        Computes densities, which are not stored, elsewhere.
+        Computes densities, which are not stored, elsewhere; None leaves them out.
 
     Raises
     ------
@@ -234,16 +269,6 @@ def read_run(path: str | os.PathLike[str], run_tasks: RunTasks = in_this_process
             )
         check_tables(connection)
         raw = read_rows(connection)
-    return _restore(raw, where, run_tasks)[0]
-
-
-def _restore(raw: Raw, path: Path, run_tasks: RunTasks) -> tuple[SavedRun, Written]:
-    with located(path):
-        read = build(raw)
-    with threadpool_limits(1):  # the last digits of densities depend on the number of threads
-        state = read.state.with_all_densities(run_tasks)
-    written = Written(
-        state.proposals, read.emulators, stages_of(state), read.n_parts,
-        read.progress.n_saves, raw.mark,
-    )  # fmt: skip
-    return SavedRun(read.header, state, read.progress.clocks), written
+    with located(where):
+        saved = build(raw)
+    return saved if run_tasks is None else saved.with_densities(run_tasks)

@@ -1,20 +1,23 @@
 """Writing what is new of a state; all of it belongs into one transaction."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nautilus._types import IntArray
+from nautilus._types import FloatArray, IntArray
 from nautilus.emulator.emulator import Emulator
 from nautilus.errors import CheckpointMismatchError
 from nautilus.proposal.base import Proposal
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.run.state import PendingStage, RunState
 from nautilus.runfile.codec import encode
-from nautilus.runfile.record import Clocks, Draws, Progress, Results
+from nautilus.runfile.record import Account, Answer, Draws, Parameters, Progress, Results
 from nautilus.runfile.schema import TABLES, Table, digest_of
+
+ToParameters = Callable[[FloatArray], FloatArray]
+"""Turns points of the unit cube, shape (n, d), into physical parameters, shape (n, p)."""
 
 SLAB_BYTES = 2**25
 """Points of a stage are written in rows of about this size: SQLite has none above a gigabyte."""
@@ -34,6 +37,8 @@ class Written:
         Complete ones and the pending one alike.
     n_parts
         Number of rows of results of each stage.
+    n_parameters
+        Number of stages, from the first on, of which the file has the parameters.
     n_saves
         Number of saves.
     mark
@@ -44,6 +49,7 @@ class Written:
     emulators: tuple[Emulator, ...] = ()
     stages: tuple[PendingStage, ...] = ()
     n_parts: tuple[int, ...] = ()
+    n_parameters: int = 0
     n_saves: int = 0
     mark: bytes = b""
 
@@ -79,7 +85,12 @@ def write_row(
 
 
 def write_state(
-    connection: sqlite3.Connection, before: Written, state: RunState, clocks: Clocks
+    connection: sqlite3.Connection,
+    before: Written,
+    state: RunState,
+    account: Account,
+    to_parameters: ToParameters | None = None,
+    answer: Answer | None = None,
 ) -> Written:
     """Write what a state has that the file has not, and return what the file then holds.
 
@@ -90,19 +101,29 @@ def write_state(
     """
     stages = stages_of(state)
     _require_growth(before, state.proposals, stages)
-    if _mark(connection) != before.mark:
+    if mark_of(connection) != before.mark:
         # An interrupt between a commit and its being noted: the file is ahead of what is known.
         before = _empty(connection, before)
     emulators = _write_proposals(connection, before, state.proposals)
     n_parts = tuple(
         _write_stage(connection, number, before, stage) for number, stage in enumerate(stages)
     )
-    written = Written(state.proposals, emulators, stages, n_parts, before.n_saves + 1)
-    mark = write_row(connection, "progress", 0, 0, _progress(state, clocks, written))
+    n_parameters = before.n_parameters
+    if to_parameters is not None:
+        for number in range(n_parameters, len(state.ledger.stages)):
+            _write_parameters(connection, number, to_parameters(stages[number].points))
+            n_parameters = number + 1
+    if answer is not None:
+        write_row(connection, "answer", 0, 0, answer)
+    written = Written(
+        state.proposals, emulators, stages, n_parts, n_parameters, before.n_saves + 1
+    )  # fmt: skip
+    mark = write_row(connection, "progress", 0, 0, _progress(state, account, written))
     return replace(written, mark=mark)
 
 
-def _mark(connection: sqlite3.Connection) -> bytes:
+def mark_of(connection: sqlite3.Connection) -> bytes:
+    """Return the digest of the progress in a file; empty if there is none."""
     row = connection.execute("SELECT digest FROM progress").fetchone()
     return bytes(row[0]) if row else b""
 
@@ -110,12 +131,12 @@ def _mark(connection: sqlite3.Connection) -> bytes:
 def _empty(connection: sqlite3.Connection, before: Written) -> Written:
     """Remove all that is not written only once, so that everything is written anew."""
     for table in TABLES:
-        if table != "run":
+        if table not in {"run", "answer"}:
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a name of ours
     return Written(n_saves=before.n_saves + 1)
 
 
-def _progress(state: RunState, clocks: Clocks, written: Written) -> Progress:
+def _progress(state: RunState, account: Account, written: Written) -> Progress:
     return Progress(
         phase=state.phase,
         n_surprises=state.n_surprises,
@@ -129,7 +150,7 @@ def _progress(state: RunState, clocks: Clocks, written: Written) -> Progress:
         n_emulators=len(written.emulators),
         n_like=state.n_like,
         n_saves=written.n_saves,
-        clocks=clocks,
+        account=account,
     )
 
 
@@ -207,6 +228,12 @@ def _write_results(
         write_row(connection, "results", number, part, Results(rows, stage.log_l[rows], blobs))
         part += 1
     return part
+
+
+def _write_parameters(connection: sqlite3.Connection, number: int, array: FloatArray) -> None:
+    for part, rows in enumerate(_slabs(array, np.arange(len(array)))):
+        values = np.ascontiguousarray(array[rows], dtype=np.float64)
+        write_row(connection, "parameters", number, part, Parameters(values))
 
 
 def _slabs(entries: np.ndarray, rows: IntArray) -> Iterator[IntArray]:
