@@ -299,8 +299,10 @@ def test_an_error_names_the_parameters_wherever_it_was_raised(pool):
 @on("serial", "loky")
 def test_a_blob_that_cannot_travel_names_the_parameters(pool):
     for blob in (threading.Lock, object):
-        likelihood = Likelihood(lambda p, b=blob: (0.0, b() if p["a"] > 0.7 else 1.0), Cube())
-        with pytest.raises(LikelihoodError, match=r"blobs that cannot be stored.* at a = 0\.7"):
+        likelihood = Likelihood(
+            lambda p, b=blob: (0.0, b() if abs(p["a"] - PLACE) < 1e-6 else 1.0), Cube()
+        )
+        with pytest.raises(LikelihoodError, match=r"blobs that cannot be stored.* at a = 0\.75"):
             collect(Evaluator(likelihood, pool))
 
 
