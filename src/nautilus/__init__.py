@@ -5,25 +5,47 @@ import logging
 from nautilus._version import __version__
 from nautilus.errors import (
     BackendError,
+    CheckpointBusyError,
+    CheckpointDamagedError,
+    CheckpointError,
+    CheckpointForeignError,
+    CheckpointLockedError,
+    CheckpointMismatchError,
+    CheckpointNameWarning,
+    CheckpointStorageError,
+    CheckpointVersionError,
     EdgeMassWarning,
     LikelihoodError,
     NautilusError,
     NautilusWarning,
     NoResultError,
     PriorError,
+    SaveDelayedWarning,
     SettingsError,
+    StaleLockWarning,
     UntrustedResultWarning,
     UnusedKeywordWarning,
     WorkerLostError,
 )
+from nautilus.loading import load
 from nautilus.posterior import Draws, Posterior
 from nautilus.prior import Prior
 from nautilus.report import ProgressRecord
 from nautilus.run.stop import StopReason
+from nautilus.run_information import RunInformation
 from nautilus.sampler import RunOutcome, Sampler
 
 __all__ = [
     "BackendError",
+    "CheckpointBusyError",
+    "CheckpointDamagedError",
+    "CheckpointError",
+    "CheckpointForeignError",
+    "CheckpointLockedError",
+    "CheckpointMismatchError",
+    "CheckpointNameWarning",
+    "CheckpointStorageError",
+    "CheckpointVersionError",
     "Draws",
     "EdgeMassWarning",
     "LikelihoodError",
@@ -34,14 +56,18 @@ __all__ = [
     "Prior",
     "PriorError",
     "ProgressRecord",
+    "RunInformation",
     "RunOutcome",
     "Sampler",
+    "SaveDelayedWarning",
     "SettingsError",
+    "StaleLockWarning",
     "StopReason",
     "UntrustedResultWarning",
     "UnusedKeywordWarning",
     "WorkerLostError",
     "__version__",
+    "load",
 ]
 
 logging.getLogger("nautilus").addHandler(logging.NullHandler())

@@ -1,7 +1,9 @@
-"""What a run does when the system asks its process to end."""
+"""What a run does when the system asks its process to end, or somebody presses Ctrl-C."""
 
+import builtins
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,35 +11,63 @@ from types import FrameType
 
 
 class Termination(SystemExit):
-    """The process was asked to end by SIGTERM; a script ends with status 143."""
+    """The process was asked to end by a signal; a script ends with status 128 + its number."""
+
+
+class Interruption(Termination, KeyboardInterrupt):
+    """Ctrl-C in a script, which ends with status 130 and without a traceback."""
+
+
+HANDLED = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
+)
+"""SIGUSR1 is what batch systems send some time before they end a job, if they are asked to."""
+
+NOT_OURS = (signal.SIG_DFL, signal.default_int_handler)
 
 
 @contextmanager
-def termination_raises() -> Iterator[None]:
-    """Let SIGTERM raise `Termination` where it would end the process without a word.
+def signals_raise() -> Iterator[None]:
+    """Let signals that ask for an end raise, so that a run can save itself on its way out.
 
-    A handler that somebody else installed stays. Only the main thread can have one.
+    SIGTERM and SIGUSR1 raise `Termination` where they would end the process without a word, SIGINT
+    raises `KeyboardInterrupt`, in scripts the one that makes them end with status 130. Handlers
+    that somebody else installed stay. Only the main thread can have any.
     """
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGTERM, _terminate)
+    before = {number: signal.getsignal(number) for number in HANDLED}
+    replaced = {number: old for number, old in before.items() if old in NOT_OURS}
+    for number in replaced:
+        signal.signal(number, _raise)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number, old in replaced.items():
+            signal.signal(number, old)
 
 
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    raise Termination(128 + number)
+def _raise(number: int, _frame: FrameType | None) -> None:
+    if number != signal.SIGINT:
+        raise Termination(128 + number)
+    if is_interactive():
+        raise KeyboardInterrupt
+    raise Interruption(128 + number)
+
+
+def is_interactive() -> bool:
+    """Tell whether somebody types here, in a notebook or a shell, who goes on after an error."""
+    return hasattr(sys, "ps1") or bool(sys.flags.interactive) or hasattr(builtins, "__IPYTHON__")
 
 
 def _after_fork() -> None:
     # Pools end the workers that they forked from a run with SIGTERM and wait for them; what is
     # raised in such a worker would only be the answer to its call.
-    if signal.getsignal(signal.SIGTERM) is _terminate:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in HANDLED:
+        if signal.getsignal(number) is _raise:
+            is_int = number == signal.SIGINT
+            signal.signal(number, signal.default_int_handler if is_int else signal.SIG_DFL)
 
 
 if hasattr(os, "register_at_fork"):

@@ -72,6 +72,10 @@ class CheckpointLockedError(CheckpointError):
     """A run file belongs to another process."""
 
 
+class CheckpointBusyError(CheckpointLockedError):
+    """Another process reads a run file for so long that it cannot be written."""
+
+
 class CheckpointMismatchError(CheckpointError):
     """A run file holds another run than the one that is to be continued or saved."""
 
@@ -94,6 +98,14 @@ class EdgeMassWarning(NautilusWarning):
 
 class UntrustedResultWarning(NautilusWarning):
     """The run ended with a finding that says its result is not to be trusted."""
+
+
+class CheckpointNameWarning(NautilusWarning):
+    """The name of a run file promises another format than it has."""
+
+
+class SaveDelayedWarning(NautilusWarning):
+    """A run could not be saved at this moment; the next save holds everything."""
 
 
 class StaleLockWarning(NautilusWarning):

@@ -16,6 +16,7 @@ from nautilus._weights import edge_mass, equal_weight
 from nautilus.errors import SettingsError
 from nautilus.report.format import format_count, format_log_z, format_number
 from nautilus.report.table import Table, html_table, parameter_table, text_table
+from nautilus.run_information import RunInformation
 
 __all__ = ["Draws", "Posterior", "edge_mass", "equal_weight"]
 
@@ -64,6 +65,8 @@ class Posterior:
         Why the run stopped.
     seed
         Seed of the run.
+    run
+        What is known of the run beside its result, or None.
 
     Raises
     ------
@@ -88,6 +91,7 @@ class Posterior:
     notes: tuple[str, ...] = ()
     stop_reason: str = ""
     seed: int
+    run: RunInformation | None = None
 
     def __post_init__(self) -> None:
         replace = object.__setattr__

@@ -2,7 +2,7 @@
 
 from nautilus.posterior import Posterior
 from nautilus.prior import PriorMap
-from nautilus.result import efficiency, make_posterior
+from nautilus.result import efficiency, make_answer, make_posterior, physical_array
 from nautilus.run.estimate import Estimate
 from nautilus.session import Session
 from nautilus.settings import flag
@@ -82,10 +82,16 @@ class Readout:
         NoResultError
             If no point has any weight yet.
         """
-        session = self._session
+        session, discard = self._session, self.discard_exploration
+        answer = make_answer(session.state, session.estimate, discard)
         return make_posterior(
-            session.state, session.estimate, self._prior, self.seed, self.discard_exploration,
-            session.stop_reason, session.notes,
+            session.state, answer,
+            lambda rows: physical_array(self._prior, session.state.ledger.points[rows]),
+            seed=self.seed,
+            discard_exploration=discard,
+            stop_reason=session.stop_reason,
+            notes=session.notes,
+            run=session.information,
         )  # fmt: skip
 
     def _answer(self) -> Estimate:

@@ -17,11 +17,14 @@ from nautilus.errors import (
     UntrustedResultWarning,
 )
 from nautilus.evaluate.answers import error_of, prior_failure
+from nautilus.evaluate.counts import Counts
 from nautilus.posterior import Posterior, edge_mass, equal_weight
 from nautilus.prior import REAL_KINDS, DictionaryMap, Prior, PriorMap
 from nautilus.run.estimate import Estimate, phase_rows
 from nautilus.run.state import Phase, RunState
 from nautilus.run.trust import is_tame
+from nautilus.run_information import RunInformation
+from nautilus.runfile import Account, Answer, RunHeader
 
 EDGE_MASS = 0.05
 """Posterior mass within a thousandth of the prior's edge that is worth a warning."""
@@ -33,6 +36,9 @@ TAIL_INDEX_MAX = 0.7
 
 DISAGREEMENT = 4.0
 """Standard errors by which points kept and exploration discarded may differ."""
+
+Columns = Callable[[BoolArray], tuple[tuple[str, ...], FloatArray]]
+"""Gives names and physical parameters, one column each, of some points of the ledger."""
 
 Estimates = Callable[[bool], Estimate]
 """Gives the estimate with points kept (False) or with exploration discarded (True)."""
@@ -82,14 +88,43 @@ def findings_of(state: RunState, estimates: Estimates) -> tuple[str, ...]:
     return tuple(found)
 
 
+def notes_of(counts: Counts) -> tuple[str, ...]:
+    """Return what the likelihood did that was counted away rather than raised."""
+    told = (
+        (counts.n_errors, "the likelihood raised {} times"),
+        (counts.n_nan, "the likelihood returned NaN at {} points"),
+    )
+    return tuple(text.format(f"{n:,}") for n, text in told if n)
+
+
+def describe_run(header: RunHeader, state: RunState, account: Account) -> RunInformation:
+    """Return what is known of a run beside its result."""
+    return RunInformation(
+        n_dim=header.config.n_dim,
+        n_live=header.config.n_live,
+        phase=state.phase.value,
+        n_stages=len(state.ledger.stages),
+        n_proposals=len(state.proposals),
+        n_calls=account.counts.n_calls,
+        elapsed_seconds=account.clocks.elapsed,
+        likelihood_seconds=account.clocks.likelihood,
+        call_seconds=account.counts.seconds,
+        prior=header.prior,
+        package=header.package,
+        created=header.created,
+    )
+
+
 def make_posterior(
     state: RunState,
-    estimates: Estimates,
-    prior: PriorMap,
+    answer: Answer | None,
+    columns: Columns,
+    *,
     seed: int,
     discard_exploration: bool,
     stop_reason: str,
     notes: tuple[str, ...],
+    run: RunInformation,
 ) -> Posterior:
     """Return the result as one value.
 
@@ -98,28 +133,45 @@ def make_posterior(
     NoResultError
         If no point has any weight yet.
     """
-    estimate = estimates(discard_exploration)
-    if not np.isfinite(estimate.log_z):
+    if answer is None:
         raise NoResultError(_why_no_result(state, discard_exploration))
     rows = counted(state, discard_exploration)
-    names, array = physical_array(prior, state.ledger.points[rows])
+    names, array = columns(rows)
     blobs = state.ledger.blobs
     return Posterior(
         names=names,
         array=array,
-        log_weights=estimate.log_weights[rows],
+        log_weights=answer.log_weights[rows],
         log_l=state.ledger.log_l[rows],
         blobs=None if blobs is None else blobs[rows],
-        log_z=estimate.log_z,
-        log_z_err=estimate.log_z_err,
-        n_eff=estimate.n_eff,
+        log_z=answer.log_z,
+        log_z_err=answer.log_z_err,
+        n_eff=answer.n_eff,
         n_like=state.n_like,
-        eta=efficiency(state, estimate, discard_exploration),
-        tail_index=estimate.tail_index,
-        findings=findings_of(state, estimates),
+        eta=answer.eta,
+        tail_index=answer.tail_index,
+        findings=answer.findings,
         notes=notes,
         stop_reason=stop_reason,
         seed=seed,
+        run=run,
+    )
+
+
+def make_answer(state: RunState, estimates: Estimates, discard_exploration: bool) -> Answer | None:
+    """Return what is kept of the result beside a run, or None if no point has any weight yet."""
+    estimate = estimates(discard_exploration)
+    if not np.isfinite(estimate.log_z):
+        return None
+    return Answer(
+        log_weights=estimate.log_weights,
+        log_z=estimate.log_z,
+        log_z_err=estimate.log_z_err,
+        n_eff=estimate.n_eff,
+        eta=efficiency(state, estimate, discard_exploration),
+        tail_index=estimate.tail_index,
+        findings=findings_of(state, estimates),
+        discard_exploration=discard_exploration,
     )
 
 
@@ -194,12 +246,17 @@ def check_prior(prior: PriorMap, points: FloatArray) -> None:
     """
     # With two different numbers of points no mistaken axis can have the right length in both.
     for some in (points[:-1], points):
-        try:
-            physical_array(prior, some)
-        except PriorError:
-            raise
-        except Exception as error:
-            raise error_of(prior_failure(some, error), "") from error
+        parameters_of(prior, some)
+
+
+def parameters_of(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
+    """Return what `physical_array` does; whatever the prior raises becomes a PriorError."""
+    try:
+        return physical_array(prior, points)
+    except PriorError:
+        raise
+    except Exception as error:
+        raise error_of(prior_failure(points, error), "") from error
 
 
 def as_tuple(

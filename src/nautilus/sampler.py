@@ -1,27 +1,35 @@
 """Sampler: the friendly face of the package."""
 
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, Self
 
 import numpy as np
 
+from nautilus._signals import Termination
 from nautilus._version import __version__
+from nautilus.checkpoint import Checkpoint
+from nautilus.checkpoint_settings import make_checkpoint_settings
+from nautilus.deadline import seconds_left
+from nautilus.evaluate.flight import GRACE_SECONDS
 from nautilus.model import choose_likelihood, make_likelihood, make_prior_map
 from nautilus.prior import Prior
 from nautilus.readout import Readout
-from nautilus.report import ProgressRecord, header_line, make_reporter
+from nautilus.recheck import make_recheck
+from nautilus.report import Output, ProgressRecord, header_line, make_reporter
 from nautilus.result import PosteriorRequest, as_tuple, warn_about
 from nautilus.run.stop import StopReason
-from nautilus.session import new_session
+from nautilus.session import Limits, new_session
 from nautilus.settings import (
     N_LIVE,
     make_config,
     make_goal,
     number,
     periodic_axes,
-    refuse_storage,
 )
 
 
@@ -101,9 +109,11 @@ class Sampler(Readout):
     blobs_dtype
         Data type of the blobs.
     filepath
-        Not available yet: this version keeps runs in memory, and a filepath is refused.
+        File that keeps the run, so that nothing evaluated is lost whatever ends the process; an
+        SQLite database, usually named ``*.nautilus``. None keeps the run in memory only.
     resume
-        True or False; has no effect without a file.
+        What becomes of a run that is in the file: True continues it; False loses it; "overwrite"
+        keeps its file under a name with date and time.
     pad_batch
         Whether shorter vectorised calls are filled up to `n_batch` points.
     on_error
@@ -122,16 +132,33 @@ class Sampler(Readout):
     likelihood_factory
         Function without arguments that returns the likelihood, instead of `likelihood`; called
         once in each process that evaluates it, for what cannot be sent there.
+    save_interval
+        Most seconds of wall time between two saves of results within a stage, at least 0; more
+        often where saving takes less than a hundredth of the time. Whatever else changes is saved
+        at once.
+    n_recheck
+        Points of the file, 3 by default, that are evaluated again before its run is continued, to
+        find out whether the likelihood is still the same.
+    recheck_tolerance
+        Difference in log L that is let pass there, at least 0; 0.001 by default.
+    take_over
+        Whether the file is taken from a process that may still be running. Needed if that process
+        was killed on another machine.
 
     Raises
     ------
     SettingsError, PriorError, BackendError
         If a keyword has a value that cannot be used.
+    CheckpointError
+        If the file cannot be used (the subclass says why), or holds another run
+        (CheckpointMismatchError).
 
     Warns
     -----
     UnusedKeywordWarning
         If a keyword is given that has no meaning here.
+    CheckpointNameWarning
+        If `filepath` ends as names of HDF5 files do.
 
     Examples
     --------
@@ -169,8 +196,8 @@ class Sampler(Readout):
         pool: Any = None,
         seed: int | None = None,
         blobs_dtype: Any = None,
-        filepath: Any = None,
-        resume: bool = True,
+        filepath: str | os.PathLike[str] | None = None,
+        resume: bool | Literal["overwrite"] = True,
         *,
         pad_batch: bool = False,
         on_error: Literal["raise", "-inf", "retry"] = "raise",
@@ -178,8 +205,13 @@ class Sampler(Readout):
         threads_per_worker: int | None = 1,
         call_timeout: float | None = None,
         likelihood_factory: Callable[[], Callable[..., Any]] | None = None,
+        save_interval: float = 60.0,
+        n_recheck: int = 3,
+        recheck_tolerance: float = 1e-3,
+        take_over: bool = False,
     ) -> None:
-        refuse_storage(filepath, resume)
+        kept = make_checkpoint_settings(filepath, resume, save_interval, take_over)
+        recheck = make_recheck(n_recheck, recheck_tolerance)
         prior_map = make_prior_map(
             prior, n_dim, args=prior_args, kwargs=prior_kwargs, pass_dict=pass_dict,
             vectorized=vectorized,
@@ -198,11 +230,14 @@ class Sampler(Readout):
             n_like_new_bound=n_like_new_bound, seed=seed,
             n_batch=described.n_batch if described.vectorized else 1,
         )  # fmt: skip
-        super().__init__(
-            prior_map, new_session(config, prior_map, described, pool, threads_per_worker)
+        checkpoint = None if kept is None else Checkpoint(kept, prior_map)
+        session = new_session(
+            config, prior_map, described, pool, threads_per_worker, checkpoint, recheck
         )
+        session.find_saved(is_seed_given=seed is not None)
+        super().__init__(prior_map, session)
 
-    def run(
+    def run(  # noqa: PLR0913 - likewise
         self,
         f_live: float = 0.01,
         n_shell: int = 1,
@@ -212,6 +247,9 @@ class Sampler(Readout):
         timeout: float = np.inf,
         verbose: bool = False,
         callback: Callable[[ProgressRecord], object] | None = None,
+        *,
+        deadline: datetime | float | Literal["slurm"] | None = None,
+        grace: float = GRACE_SECONDS,
     ) -> RunOutcome:
         """Explore, then sample, until the goal or a limit is reached; call again to go on.
 
@@ -229,12 +267,19 @@ class Sampler(Readout):
         discard_exploration
             Whether only points of the sampling phase count, here and in the results.
         timeout
-            Seconds after which the run stops; calls under way that end within five seconds more
-            are kept.
+            Seconds after which the run stops; calls under way that end within `grace` seconds
+            more are kept. One call in this process, without a pool, is never stopped half-way.
         verbose
             Whether progress is shown.
         callback
             Receives a `ProgressRecord` after each step.
+        deadline
+            Time at which the run has to have stopped: a `datetime` (without a time zone, local
+            time), seconds since 1970, or "slurm" for half a minute before the end of the batch
+            job. It stops `grace` seconds earlier.
+        grace
+            Seconds that calls under way may go on after a limit, an interrupt or an error, at
+            least 0; 5 by default. Those that take longer are dropped and made again later.
 
         Returns
         -------
@@ -246,10 +291,13 @@ class Sampler(Readout):
         LikelihoodError, PriorError, BackendError
             If the likelihood, the prior or the workers fail; what was evaluated is kept, and
             `run` can be called again.
+        CheckpointError
+            If the run cannot be saved; likewise.
         SettingsError
             If a goal or a limit has no meaning.
         KeyboardInterrupt, SystemExit
-            On Ctrl-C and on SIGTERM; likewise.
+            On Ctrl-C, and on SIGTERM and SIGUSR1; likewise. A script that does not catch them
+            ends with the status 130, 143 or 138.
 
         Warns
         -----
@@ -259,15 +307,23 @@ class Sampler(Readout):
             If posterior mass is piled up at the edge of the prior.
         """
         goal = make_goal(f_live, n_shell, n_eff, n_like_max, discard_exploration)
-        limit = number("timeout", timeout, 0.0)
+        waited = number("grace", grace, 0.0)
+        left = seconds_left(deadline, waited, os.environ)
+        limits = Limits(min(number("timeout", timeout, 0.0), left), waited)
         self.discard_exploration = goal.discard_exploration
         session = self._session
         reporter = make_reporter(verbose, callback=callback)
-        with closing(reporter):
-            if verbose:
-                n_live = session.config.n_live
-                reporter.note(header_line(__version__, self.n_dim, n_live=n_live, seed=self.seed))
-            reason = session.run(goal, limit, reporter)
+        try:
+            with closing(reporter):
+                if verbose:
+                    n_live = session.config.n_live
+                    reporter.note(
+                        header_line(__version__, self.n_dim, n_live=n_live, seed=self.seed)
+                    )
+                reason = session.run(goal, limits, reporter)
+        except (KeyboardInterrupt, Termination):
+            Output(sys.stderr).write(f"{session.how_to_go_on()}\n")
+            raise
         if np.isfinite(self.log_z):
             periodic = session.config.build.periodic
             warn_about(session.state, session.estimate, self._prior, periodic, discard_exploration)

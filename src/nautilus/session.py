@@ -1,23 +1,25 @@
 """A run in this process: carries the state from step to step, keeps time, tells reporters."""
 
-import time
+import logging
 from collections import deque
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Self
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
-from nautilus._signals import termination_raises
+from nautilus._signals import signals_raise
 from nautilus._streams import stream
 from nautilus._types import FloatArray
+from nautilus.checkpoint import Checkpoint
+from nautilus.errors import NautilusError
 from nautilus.evaluate.backends import as_pools
-from nautilus.evaluate.evaluation import Evaluated, Evaluation
 from nautilus.evaluate.evaluator import Evaluator
+from nautilus.evaluate.flight import GRACE_SECONDS
 from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.tasks import TaskRunner
 from nautilus.prior import PriorMap
+from nautilus.recheck import Recheck, check_likelihood
 from nautilus.report import (
     ForecastGoal,
     ProgressRecord,
@@ -26,13 +28,16 @@ from nautilus.report import (
     log_stop,
     with_forecast,
 )
-from nautilus.result import check_prior, efficiency
+from nautilus.result import check_prior, describe_run, efficiency, make_answer, notes_of
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate
 from nautilus.run.loop import Step, answer, steps
 from nautilus.run.state import Ledger, new_state
 from nautilus.run.stop import StopReason
+from nautilus.run_information import RunInformation
+from nautilus.runfile import Account, Answer, SavedRun, new_header
 from nautilus.settings import whole
+from nautilus.stopwatch import Stopwatch, TimedChunks
 
 N_TEST = 8
 """Points of the prior on which the likelihood is tried before the run."""
@@ -41,46 +46,23 @@ HISTORY = 400
 """Progress records kept for the forecast."""
 
 
+_logger = logging.getLogger("nautilus")
+
+
 @dataclass(frozen=True)
-class Clock:
-    """Seconds spent so far, over all calls of `run`."""
-
-    elapsed: float = 0.0
-    likelihood: float = 0.0
-
-
-class _TimedChunks:
-    """Finished chunks of an evaluation, with the seconds spent waiting for each.
+class Limits:
+    """When a call of `run` ends, whatever it has reached.
 
     Parameters
     ----------
-    chunks
-        The evaluation, under way.
-    waited
-        Is told the seconds.
+    timeout
+        Seconds from its beginning, or infinity.
+    grace
+        Seconds that calls of the likelihood under way may go on then.
     """
 
-    def __init__(self, chunks: Evaluation, waited: Callable[[float], None]) -> None:
-        self._chunks = chunks
-        self._waited = waited
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Evaluated:
-        start = time.monotonic()
-        try:
-            return next(self._chunks)
-        finally:
-            self._waited(time.monotonic() - start)
-
-    def cancel(self) -> None:
-        """Begin nothing more."""
-        self._chunks.cancel()
-
-    def close(self) -> None:
-        """Give up what is not finished."""
-        self._chunks.close()
+    timeout: float = np.inf
+    grace: float = GRACE_SECONDS
 
 
 class Session:
@@ -96,83 +78,183 @@ class Session:
         Evaluates the likelihood.
     runner
         Does the sampler's own work.
+    checkpoint
+        Keeps the run in a file; None keeps it in memory only.
+    recheck
+        How a run from a file is compared with the likelihood.
     """
 
     def __init__(
-        self, config: Config, prior: PriorMap, evaluator: Evaluator, runner: TaskRunner
+        self,
+        config: Config,
+        prior: PriorMap,
+        evaluator: Evaluator,
+        runner: TaskRunner,
+        checkpoint: Checkpoint | None = None,
+        recheck: Recheck | None = None,
     ) -> None:
         self.config = config
         self._prior = prior
         self.state = new_state(config.n_dim)
-        self.clock = Clock()
+        self.goal: Goal | None = None
         self.stop_reason = ""
         self._evaluator = evaluator
         self._runner = runner
+        self._checkpoint = checkpoint
+        self._recheck = recheck or Recheck()
         self._is_tested = self._is_noted = False
+        self._limits = Limits()
+        self._watch = Stopwatch()
         self._history = deque[ProgressRecord](maxlen=HISTORY)
         self._known: tuple[Ledger, dict[bool, Estimate]] = (self.state.ledger, {})
 
-    def run(self, goal: Goal, timeout: float, reporter: Reporter) -> StopReason:
+    def find_saved(self, *, is_seed_given: bool) -> None:
+        """Go on from the run in the file, if there is one; nothing is written or evaluated.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be used, or holds another run.
+        """
+        if self._checkpoint is not None:
+            saved = self._checkpoint.find(self.config, is_seed_given=is_seed_given)
+            if saved is not None:
+                self._adopt(saved)
+
+    def _adopt(self, saved: SavedRun) -> None:
+        self.config = saved.header.config
+        self.state = saved.state
+        self._watch.restore(saved.account.clocks)
+        self.goal = saved.account.goal
+        self.stop_reason = saved.account.stop_reason
+        self._evaluator.restore(saved.account.counts, saved.account.layout)
+        self._is_tested = False
+        self._history.clear()
+
+    def run(self, goal: Goal, limits: Limits, reporter: Reporter) -> StopReason:
         """Go on until the goal, a limit, an error or an interrupt."""
-        start, before = time.monotonic(), self.clock
-
-        def elapsed() -> float:
-            return time.monotonic() - start
-
+        self._limits, self.goal, self.stop_reason = limits, goal, ""
+        self._watch.start()
         reason = StopReason.INTERRUPTED
-        self.stop_reason = reason.value
-        try:
-            with threadpool_limits(1), termination_raises():
-                self._test_likelihood()
+        with threadpool_limits(1), signals_raise():
+            try:
+                self._prepare(goal)
                 run = steps(
-                    self.state, self.config, goal, self._timed, self._runner.map,
-                    lambda: elapsed() >= timeout,
-                )  # fmt: skip
+                    self.state, self.config, goal, self._evaluate, self._runner.map, self._is_over
+                )
                 with closing(run):
                     for step in run:
                         self.state = step.state
-                        self.clock = replace(self.clock, elapsed=before.elapsed + elapsed())
+                        self._watch.look()
+                        self._save(step)
                         self._report(step, goal, reporter)
                         reason = step.stop or reason
-        finally:
-            self.clock = replace(self.clock, elapsed=before.elapsed + elapsed())
-            self.stop_reason = reason.value
-            log_stop(reason.value, self.state.findings, self.notes)
+            except BaseException as error:
+                try:
+                    self._end(reason)
+                except NautilusError as another:
+                    error.add_note(f"Nor could the run be saved at its end: {another}")
+                    _logger.exception("The run could not be saved at its end")
+                raise
+            self._end(reason)
         return reason
+
+    def how_to_go_on(self) -> str:
+        """Say after an interrupt what was kept and how the run is continued."""
+        n_like = f"{self.state.n_like:,} evaluations"
+        if self._checkpoint is None:
+            return (
+                f"nautilus: interrupted after {n_like}, which are in memory only. In this"
+                " process run() continues; filepath= keeps a run beyond it."
+            )
+        return (
+            f"nautilus: interrupted after {n_like}, saved in {self._checkpoint.path}. Run the same"
+            " script again to continue."
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the likelihood did that was counted away rather than raised."""
-        counts = self._evaluator.counts
-        told = (
-            (counts.n_errors, "the likelihood raised {} times"),
-            (counts.n_nan, "the likelihood returned NaN at {} points"),
-        )
-        return tuple(text.format(f"{n:,}") for n, text in told if n)
+        return notes_of(self._evaluator.counts)
+
+    @property
+    def information(self) -> RunInformation:
+        """What is known of the run beside its result."""
+        if self._checkpoint is not None and self._checkpoint.header is not None:
+            header = self._checkpoint.header
+        else:
+            told = tuple(f"{key}: {text}" for key, text in self._prior.describe())
+            header = replace(new_header(self.config, prior=told), created="")
+        return describe_run(header, self.state, self._account())
 
     def close(self) -> None:
         """End worker processes that belong to the run; pools that were given stay."""
         self._evaluator.close()
         self._runner.close()
 
-    def _test_likelihood(self) -> None:
+    def _prepare(self, goal: Goal) -> None:
+        """Take the file, and try the likelihood, before anything else is done."""
+        if self._checkpoint is not None:
+            saved = self._checkpoint.open(self.config)
+            if saved is not None:
+                self._adopt(saved)
+                self.goal, self.stop_reason = goal, ""
         if not self._is_tested:
-            points = stream(self.config.seed, "test").random((N_TEST, self.config.n_dim))
-            check_prior(self._prior, points)
-            self._evaluator.self_test(points)
+            self._try_likelihood()
             self._is_tested = True
+        self._require_densities()
+        if self._checkpoint is not None:
+            self._checkpoint.create(self.config, self.state, self._account())
 
-    def _timed(self, points: FloatArray) -> "_TimedChunks":
-        start = time.monotonic()
-        chunks = self._evaluator.evaluate(points)
-        self._waited(time.monotonic() - start)
-        return _TimedChunks(chunks, self._waited)
+    def _try_likelihood(self) -> None:
+        if self.state.n_like > 0:
+            check_likelihood(self._evaluator, self.state, self._prior, self._recheck)
+            return
+        points = stream(self.config.seed, "test").random((N_TEST, self.config.n_dim))
+        check_prior(self._prior, points)
+        self._evaluator.self_test(points)
 
-    def _waited(self, seconds: float) -> None:
-        self.clock = replace(self.clock, likelihood=self.clock.likelihood + seconds)
+    def _require_densities(self) -> None:
+        """Compute the densities that a file does not hold."""
+        if len(self.state.table.log_q) < self.state.ledger.n_points:
+            # Their last digits depend on the number of threads.
+            with threadpool_limits(1):
+                self.state = self.state.with_all_densities(self._runner.map)
+
+    def _end(self, reason: StopReason) -> None:
+        self._watch.look()
+        self.stop_reason = reason.value
+        log_stop(reason.value, self.state.findings, self.notes)
+        if self._checkpoint is not None:
+            self._checkpoint.close(self.state, self._account(), self._answer_to_save)
+
+    def _save(self, step: Step) -> None:
+        if self._checkpoint is not None:
+            self._checkpoint.save(
+                self.state, self._account(), self._answer_to_save, is_step=bool(step.message)
+            )
+
+    def _account(self) -> Account:
+        evaluator = self._evaluator
+        return Account(
+            self._watch.clocks, evaluator.counts, evaluator.layout, self.goal, self.stop_reason
+        )  # fmt: skip
+
+    def _answer_to_save(self) -> Answer | None:
+        discard = self.goal is not None and self.goal.discard_exploration
+        return make_answer(self.state, self.estimate, discard)
+
+    def _is_over(self) -> bool:
+        return self._watch.seconds >= self._limits.timeout
+
+    def _evaluate(self, points: FloatArray) -> TimedChunks:
+        grace = self._limits.grace
+        return self._watch.time(
+            lambda: self._evaluator.evaluate(points, grace=grace, is_over=self._is_over)
+        )
 
     def _report(self, step: Step, goal: Goal, reporter: Reporter) -> None:
-        state = step.state
+        state, clocks = step.state, self._watch.clocks
         current = self.estimate(goal.discard_exploration)
         record = ProgressRecord(
             phase=state.phase.value,
@@ -183,9 +265,9 @@ class Session:
             log_z_err=current.log_z_err,
             f_live=state.f_remaining,
             eta=efficiency(state, current, goal.discard_exploration),
-            elapsed_seconds=self.clock.elapsed,
-            likelihood_seconds=self.clock.likelihood,
-            own_seconds=max(self.clock.elapsed - self.clock.likelihood, 0.0),
+            elapsed_seconds=clocks.elapsed,
+            likelihood_seconds=clocks.likelihood,
+            own_seconds=max(clocks.elapsed - clocks.likelihood, 0.0),
             message=step.message,
         )
         n_least = max(self.config.n_stage, goal.n_shell)
@@ -198,6 +280,7 @@ class Session:
 
     def estimate(self, discard_exploration: bool) -> Estimate:
         """Return the estimate as of now, computed anew only when a stage was completed."""
+        self._require_densities()
         if self._known[0] is not self.state.ledger:
             self._known = (self.state.ledger, {})
         known = self._known[1]
@@ -214,6 +297,8 @@ def new_session(
     likelihood: Likelihood,
     pool: object,
     threads_per_worker: int | None,
+    checkpoint: Checkpoint | None = None,
+    recheck: Recheck | None = None,
 ) -> Session:
     """Return a run that has not begun.
 
@@ -229,6 +314,10 @@ def new_session(
         One pool for calls and the sampler's own work, or a pair of them.
     threads_per_worker
         Numerical threads of one call, at least 1; None leaves the libraries' own settings.
+    checkpoint
+        Keeps the run in a file; None keeps it in memory only.
+    recheck
+        How a run from a file is compared with the likelihood.
 
     Raises
     ------
@@ -246,4 +335,6 @@ def new_session(
         prior,
         Evaluator(likelihood, for_calls, threads_per_worker=n_threads),
         TaskRunner(for_own_work, threads_per_worker=1),
+        checkpoint,
+        recheck,
     )

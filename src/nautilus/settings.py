@@ -62,17 +62,6 @@ def number(name: str, value: object, low: float, high: float = np.inf) -> float:
     return float(value)
 
 
-def refuse_storage(filepath: object, resume: object) -> None:
-    """Say that runs cannot be saved, rather than ignore that it was asked for."""
-    if resume is not True and resume is not False:
-        raise SettingsError(f"resume is {resume!r}; give True or False.")
-    if filepath is not None:
-        raise SettingsError(
-            f"filepath is {filepath!r}, but this version keeps runs in memory only and would"
-            " not save anything. Leave filepath out."
-        )
-
-
 def make_config(  # noqa: PLR0913 - one argument per public keyword
     n_dim: int,
     *,

@@ -124,7 +124,15 @@ class TestKeywords:
             ("on_error", "ignore", "raise, -inf, retry"),
             ("on_nan", "zero", "raise, -inf"),
             ("blobs_dtype", "strange", "data type"),
-            ("filepath", "run.h5", "Leave filepath out"),
+            ("filepath", 3, "name of a file, or None"),
+            ("filepath", b"run.nautilus", "name of a file, or None"),
+            ("filepath", "/", "not of a folder"),
+            ("resume", 1, 'give True, False or "overwrite"'),
+            ("resume", "append", 'give True, False or "overwrite"'),
+            ("save_interval", -1, "between 0 and inf"),
+            ("n_recheck", 1.5, "whole number"),
+            ("recheck_tolerance", np.nan, "a number"),
+            ("take_over", "yes", "True or False"),
         ],
     )
     def test_a_wrong_value_is_named_with_what_is_expected(self, name, value, expected):
@@ -163,6 +171,9 @@ class TestKeywords:
             ("timeout", -1.0, "between 0 and inf"),
             ("timeout", None, "a number"),
             ("callback", 3, "a function"),
+            ("grace", -1, "between 0 and inf"),
+            ("deadline", "tomorrow", 'a datetime, seconds since 1970, "slurm"'),
+            ("deadline", True, 'a datetime, seconds since 1970, "slurm"'),
         ],
     )
     def test_a_wrong_limit_is_refused_before_anything_runs(self, name, value, expected):
@@ -185,10 +196,6 @@ class TestKeywords:
         with pytest.warns(UnusedKeywordWarning) as caught:
             Sampler(make_prior(), banana, **unused)
         assert [(w.filename, w.lineno) for w in caught] == [(__file__, line)] * 2
-
-    def test_a_yes_that_is_none_is_refused_for_resume(self):
-        with pytest.raises(SettingsError, match="resume is 1; give True or False"):
-            make(resume=1)
 
     def test_a_likelihood_that_is_no_function_is_refused(self):
         with pytest.raises(SettingsError, match=r"likelihood is 3\.0.*give a function"):
@@ -525,7 +532,7 @@ class TestGoingOn:
     def test_time_that_is_up_ends_a_run(self, reference, monkeypatch):
         likelihood = Interrupted(None, at=[])
         clock = SimpleNamespace(monotonic=lambda: float(likelihood.n_calls))
-        monkeypatch.setattr("nautilus.session.time", clock)
+        monkeypatch.setattr("nautilus.stopwatch.time", clock)
         sampler = make(likelihood)
         outcome = sampler.run(timeout=300, **GOAL)
         assert (bool(outcome), outcome.reason) == (False, StopReason.TIME)

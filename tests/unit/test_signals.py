@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from nautilus import Prior, Sampler
-from nautilus._signals import Termination, termination_raises
+from nautilus._signals import Termination, signals_raise
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -20,7 +20,7 @@ def default_handler():
 
 
 def test_termination_is_an_exit_with_the_status_of_the_signal():
-    with pytest.raises(Termination, match="143") as error, termination_raises():
+    with pytest.raises(Termination, match="143") as error, signals_raise():
         signal.raise_signal(signal.SIGTERM)
     assert isinstance(error.value, SystemExit)
     assert error.value.code == 128 + signal.SIGTERM
@@ -29,7 +29,7 @@ def test_termination_is_an_exit_with_the_status_of_the_signal():
 @pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
 def test_the_handler_is_put_back(error):
     def body():
-        with termination_raises():
+        with signals_raise():
             assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
             if error is not None:
                 raise error
@@ -45,15 +45,15 @@ def test_the_handler_is_put_back(error):
 @pytest.mark.parametrize("handler", [lambda *_: None, signal.SIG_IGN])
 def test_a_handler_of_the_user_stays(handler):
     signal.signal(signal.SIGTERM, handler)
-    with termination_raises():
+    with signals_raise():
         assert signal.getsignal(signal.SIGTERM) is handler
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
 def test_contexts_nest():
-    with termination_raises():
-        with termination_raises():
+    with signals_raise():
+        with signals_raise():
             pass
         with pytest.raises(Termination, match="143"):
             signal.raise_signal(signal.SIGTERM)
@@ -64,7 +64,7 @@ def test_other_threads_install_nothing():
     found = []
 
     def look():
-        with termination_raises():
+        with signals_raise():
             found.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=look)
@@ -78,10 +78,10 @@ def test_a_process_that_forks_from_a_run_can_be_terminated():
     # Pools of the standard library end their workers so, and wait until they are gone.
     script = """
 import os, signal, time
-from nautilus._signals import termination_raises
+from nautilus._signals import signals_raise
 
 ready, tell = os.pipe()
-with termination_raises():
+with signals_raise():
     child = os.fork()
     if child == 0:
         try:

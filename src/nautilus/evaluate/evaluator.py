@@ -23,7 +23,7 @@ from nautilus.evaluate.chunks import Chunk, ChunkRule
 from nautilus.evaluate.counts import Counts
 from nautilus.evaluate.delivery import Delivery
 from nautilus.evaluate.evaluation import Evaluated, Evaluation
-from nautilus.evaluate.flight import N_RETRIES, Flight, Job, Loss
+from nautilus.evaluate.flight import GRACE_SECONDS, N_RETRIES, Flight, Job, Loss
 from nautilus.evaluate.likelihood import Likelihood
 
 TEST_PREFIX = "The test before the run: "
@@ -81,6 +81,10 @@ class Evaluator:
         """Number of chunks that can be evaluated at the same time."""
         return self._handle.n_workers
 
+    def restore(self, counts: Counts, layout: BlobLayout | None) -> None:
+        """Go on from what an evaluator of the same likelihood knew."""
+        self._counts, self._layout = counts, layout
+
     def self_test(self, points: FloatArray) -> Evaluated:
         """Try the likelihood where the run will call it, and fix the layout of its blobs.
 
@@ -116,13 +120,24 @@ class Evaluator:
         self._layout = result.layout
         return Evaluated(result.index, result.log_l, result.blobs)
 
-    def evaluate(self, points: FloatArray) -> Evaluation:
+    def evaluate(
+        self,
+        points: FloatArray,
+        *,
+        grace: float = GRACE_SECONDS,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> Evaluation:
         """Evaluate points of the unit cube; the first calls are under way when this returns.
 
         Parameters
         ----------
         points
             Shape (n, d).
+        grace
+            Seconds for which calls under way are waited for after an interrupt, an error or when
+            it is over.
+        is_over
+            Asked now and then whether no more calls are wanted.
 
         Returns
         -------
@@ -147,7 +162,7 @@ class Evaluator:
         if self._layout is None and len(array):
             self.self_test(array[:N_TEST])
         batch = Batch(self._likelihood, array, self._layout)
-        results = self._results(batch)
+        results = self._results(batch, grace, is_over)
         next(results)
         return Evaluation(batch, results)
 
@@ -162,7 +177,12 @@ class Evaluator:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _results(self, batch: Batch) -> Generator[Results, None, None]:
+    def _results(
+        self,
+        batch: Batch,
+        grace: float = GRACE_SECONDS,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> Generator[Results, None, None]:
         """Yield an empty list once calls are under way, then lists of finished chunks."""
 
         def take() -> Job[Chunk] | None:
@@ -171,11 +191,13 @@ class Evaluator:
 
         # What the flight leaves behind is on its way no more, and workers that wait ask again.
         self._delivery = Delivery()
-        with Flight[Chunk](self._handle, batch.describe, self._rescue(batch)) as flight:
+        with Flight[Chunk](
+            self._handle, batch.describe, self._rescue(batch), grace, is_over
+        ) as flight:
             flight.fill(take, self._n_ahead())
             yield []
             while not (flight.is_empty and batch.is_taken):
-                if batch.is_cancelled:
+                if batch.is_cancelled or is_over():
                     yield self._landed(flight.drain(), batch)
                     return
                 results = self._landed(flight.collect(), batch) + self._rescued(batch)

@@ -96,6 +96,10 @@ class Flight(Generic[Key]):
     rescue
         Asked what to do about a job that was lost as often as it may: returns True if it has seen
         to it. By default that is an error.
+    grace
+        Seconds that calls under way may go on when no more are wanted.
+    is_over
+        Asked now and then whether to wait for calls no longer.
     """
 
     def __init__(
@@ -103,10 +107,14 @@ class Flight(Generic[Key]):
         handle: ExecutorHandle,
         describe: Callable[[Key], str],
         rescue: Callable[[Loss[Key]], bool] = lambda _: False,
+        grace: float = GRACE_SECONDS,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         self._handle = handle
         self._describe = describe
         self._rescue = rescue
+        self._grace = grace
+        self._is_over = is_over
         self._running: dict[Future[Any], _UnderWay[Key]] = {}
         # Asking each future whether it is done would take long where thousands are under way.
         self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
@@ -162,7 +170,7 @@ class Flight(Generic[Key]):
         -------
         list
             Pairs of key and future, finished and not lost. Empty if all were lost and are to be
-            repeated.
+            repeated, or if it is over.
 
         Raises
         ------
@@ -182,7 +190,7 @@ class Flight(Generic[Key]):
         finished = [done for future in futures if (done := self._land(future)) is not None]
         if finished:
             return finished
-        if self._error is None and not futures:
+        if self._error is None and not futures and not self._running:
             self._error = self._deadly
         if self._error is not None:
             raise self._error
@@ -198,7 +206,7 @@ class Flight(Generic[Key]):
         waiting = [future for future in self._running if not future.cancel()]
         self._running = {future: self._running[future] for future in waiting}
         # However often it is asked: those who wait for the end wait once.
-        self._deadline = min(self._deadline, time.monotonic() + GRACE_SECONDS)
+        self._deadline = min(self._deadline, time.monotonic() + self._grace)
         wait(waiting, max(self._deadline - time.monotonic(), 0.0))
 
     def _launch(self, job: Job[Key]) -> None:
@@ -215,10 +223,10 @@ class Flight(Generic[Key]):
         future.add_done_callback(self._done.put)
 
     def _wait(self) -> list[Future[Any]]:
-        """Return what is finished, at least one, or nothing after an error."""
+        """Return what is finished, at least one, or nothing after an error or if it is over."""
         finished: list[Future[Any]] = []
         try:
-            while not finished:
+            while not finished and not self._is_over():
                 with suppress(queue.Empty):
                     finished.append(self._done.get(timeout=self._handle.poll_seconds))
                     while True:

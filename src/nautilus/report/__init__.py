@@ -10,6 +10,7 @@ from nautilus.report.choose import (
 from nautilus.report.forecast import Forecast, ForecastGoal, forecast, with_forecast
 from nautilus.report.log import LogReporter, log_notes, log_stop
 from nautilus.report.notebook import NotebookLine
+from nautilus.report.output import Output
 from nautilus.report.progress import LiveLine, PlainLines, Silent
 from nautilus.report.record import EXPLORATION, PHASES, SAMPLING, ProgressRecord, Reporter
 
@@ -25,6 +26,7 @@ __all__ = [
     "LiveLine",
     "LogReporter",
     "NotebookLine",
+    "Output",
     "PlainLines",
     "ProgressRecord",
     "Reporter",

@@ -1,9 +1,10 @@
 """Save and load a run: one SQLite file per run, from which nothing is ever executed."""
 
+from nautilus.runfile.file import set_aside, try_folder
 from nautilus.runfile.header import RunHeader, differences, new_header, require_match
 from nautilus.runfile.reading import SavedRun
 from nautilus.runfile.record import Account, Answer, Clocks
-from nautilus.runfile.store import RunStore, read_run
+from nautilus.runfile.store import RunStore, read_run, require_free
 
 __all__ = [
     "Account",
@@ -15,5 +16,8 @@ __all__ = [
     "differences",
     "new_header",
     "read_run",
+    "require_free",
     "require_match",
+    "set_aside",
+    "try_folder",
 ]

@@ -5,21 +5,24 @@ import sqlite3
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
 from nautilus.errors import (
+    CheckpointBusyError,
     CheckpointDamagedError,
     CheckpointError,
     CheckpointForeignError,
-    CheckpointLockedError,
     CheckpointStorageError,
 )
 from nautilus.runfile.schema import APPLICATION_ID, require_known
 
 MAGIC, N_HEADER = b"SQLite format 3\0", 100
 """Every SQLite database begins with the one and has a header of the other number of bytes."""
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 BUSY_SECONDS = 60.0
 """So long a process waits for others to finish a transaction."""
@@ -56,6 +59,11 @@ def check_first_bytes(path: Path) -> None:
         ) from error
     if not first:
         raise CheckpointDamagedError(f"{path} is empty. {RESTORE}")
+    if first.startswith(HDF5_MAGIC):
+        raise CheckpointForeignError(
+            f"{path} is an HDF5 file, perhaps a checkpoint of the public package, whose runs cannot"
+            " be continued here. It is left as it is; give another file name."
+        )
     if first[: len(MAGIC)] != MAGIC[: len(first)]:
         raise CheckpointForeignError(
             f"{path} is no run file: it begins with {first[:16]!r}. Give another file name."
@@ -215,6 +223,30 @@ def _folder(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def try_folder(path: Path) -> None:
+    """Find out whether a file can be made.
+
+    Raises
+    ------
+    CheckpointStorageError
+        If its folder is missing or cannot be written to.
+    """
+    remove(make_file(path, replaces=False))
+
+
+def set_aside(path: Path, moment: datetime) -> Path:
+    """Rename a file, with what SQLite keeps beside it, after the moment and return its new name."""
+    stem = f"{path.stem}-{moment:%Y%m%d-%H%M%S}"
+    numbers = ("", *(f"-{n}" for n in range(1, 1000)))
+    names = (path.with_name(f"{stem}{number}{path.suffix}") for number in numbers)
+    kept = next(name for name in names if not name.exists())
+    with suppress(FileNotFoundError):
+        journal_of(path).rename(journal_of(kept))
+    path.rename(kept)
+    _make_durable(path)
+    return kept
+
+
 def remove(beside: Path) -> None:
     """Remove a file that got no name, with its journal."""
     for name in (beside, journal_of(beside)):
@@ -255,7 +287,7 @@ def _meaning(error: sqlite3.Error, path: Path) -> CheckpointError:
     # The lowest byte is the kind of an error, the others tell more.
     code = getattr(error, "sqlite_errorcode", -1) & 0xFF
     if code in WAITED:
-        return CheckpointLockedError(
+        return CheckpointBusyError(
             f"{path} is being used by another process ({error}, waited {BUSY_SECONDS:g} s). Try"
             " again."
         )

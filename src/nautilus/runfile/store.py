@@ -2,13 +2,20 @@
 
 import os
 import sqlite3
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Self
 
 from nautilus._types import RunTasks
-from nautilus.errors import CheckpointError, CheckpointVersionError
+from nautilus.errors import (
+    CheckpointDamagedError,
+    CheckpointError,
+    CheckpointForeignError,
+    CheckpointVersionError,
+    StaleLockWarning,
+)
 from nautilus.run.state import RunState
 from nautilus.runfile import lock
 from nautilus.runfile.file import (
@@ -27,6 +34,36 @@ from nautilus.runfile.reading import SavedRun, build, read_rows
 from nautilus.runfile.record import Account, Answer
 from nautilus.runfile.schema import check_tables, create_tables, migrate, newest, version_of
 from nautilus.runfile.writing import ToParameters, Written, mark_of, write_row, write_state
+
+
+def require_free(path: Path, *, take_over: bool, is_kept: bool) -> None:
+    """Make sure that no process writes a file that is to give way to another one.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    take_over
+        Whether it is taken from a process that may still be running.
+    is_kept
+        Whether it will be kept under another name; then it may be of any kind.
+
+    Raises
+    ------
+    CheckpointLockedError
+        If it belongs to another process.
+    CheckpointForeignError
+        If it is no run file and would be lost.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", StaleLockWarning)
+            RunStore.open(path, take_over=take_over).close()
+    except CheckpointForeignError:
+        if not is_kept:
+            raise
+    except (CheckpointDamagedError, CheckpointVersionError):
+        pass  # nobody can be writing it
 
 
 def in_this_process(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:

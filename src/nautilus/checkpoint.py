@@ -1,0 +1,234 @@
+"""A run and its file: found, compared, saved in time, given back."""
+
+import logging
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from nautilus._streams import stream
+from nautilus._types import FloatArray
+from nautilus.checkpoint_settings import CheckpointSettings
+from nautilus.errors import (
+    CheckpointBusyError,
+    PriorError,
+    SaveDelayedWarning,
+)
+from nautilus.prior import PriorMap
+from nautilus.result import parameters_of
+from nautilus.run.config import Config
+from nautilus.run.state import RunState
+from nautilus.runfile import (
+    Account,
+    Answer,
+    RunHeader,
+    RunStore,
+    SavedRun,
+    new_header,
+    read_run,
+    require_free,
+    require_match,
+    set_aside,
+    try_folder,
+)
+from nautilus.runfile.writing import Written
+
+N_PROBES = 8
+"""Points of the unit cube whose parameters tell whether a prior is the one of the file."""
+
+SAVE_SHARE = 0.01
+"""Share of the time that saving within a stage may take, as long as the interval allows it."""
+
+ANSWER_GROWTH = 1.1
+"""Weights of all points change with every stage; they are written when there are so many times
+more points than the last time, so that all of it together stays proportional to their number."""
+
+_logger = logging.getLogger("nautilus")
+
+
+class Checkpoint:
+    """Keeps a run in a file; writes to it only between `open` and `close`.
+
+    Parameters
+    ----------
+    settings
+        Where and how.
+    prior
+        Gives the parameters that are stored beside the points.
+
+    Attributes
+    ----------
+    header
+        Which run is in the file; None before there is one.
+    """
+
+    def __init__(self, settings: CheckpointSettings, prior: PriorMap) -> None:
+        self._settings = settings
+        self._prior = prior
+        self.header: RunHeader | None = None
+        self._written: Written | None = None
+        self._store: RunStore | None = None
+        self._is_ours = settings.resume is True
+        self._n_answered = 0
+        self._saved_at = self._save_seconds = 0.0
+
+    @property
+    def path(self) -> Path:
+        """Where the run is kept."""
+        return self._settings.path
+
+    def find(self, config: Config, *, is_seed_given: bool) -> SavedRun | None:
+        """Return the run that is to be continued, if there is one; nothing is written.
+
+        Parameters
+        ----------
+        config
+            What the run was asked to be.
+        is_seed_given
+            Whether its seed matters, or that of the file is as good.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be used, or holds another run.
+        """
+        path = self.path
+        if not path.exists():
+            try_folder(path)
+            return None
+        if not self._is_ours:
+            return None
+        return self._adopt(read_run(path, None), config, is_seed_given=is_seed_given)
+
+    def open(self, config: Config) -> SavedRun | None:
+        """Take the file if it is there, and return the run in it if it is not known yet.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be used, belongs to another process or holds another run.
+        """
+        if not self._is_ours or not self.path.exists():
+            return None
+        self._store = RunStore.open(self.path, take_over=self._settings.take_over)
+        if self._written is not None and self._store.follow(self._written):
+            return None
+        return self._adopt(self._store.load(None), config, is_seed_given=True)
+
+    def create(self, config: Config, state: RunState, account: Account) -> None:
+        """Make the file unless it is open; what was there is kept or lost as the settings say.
+
+        Raises
+        ------
+        CheckpointError
+            If that is not possible.
+        """
+        if self._store is not None:
+            return
+        path, resume = self.path, self._settings.resume
+        is_there = path.exists() and not self._is_ours
+        if is_there:
+            require_free(path, take_over=self._settings.take_over, is_kept=resume == "overwrite")
+        if is_there and resume == "overwrite":
+            kept = set_aside(path, datetime.now())  # noqa: DTZ005 - a name for people who are here
+            _logger.info("The run that was in %s is kept in %s.", path, kept)
+        self.header = self._header(config)
+        self._store = RunStore.create(
+            path, self.header, state, account, replaces=is_there and resume is False
+        )
+        self._is_ours = True
+        self._saved_at = time.monotonic()
+
+    def save(
+        self, state: RunState, account: Account, answer: Callable[[], Answer | None],
+        *, is_step: bool,
+    ) -> None:  # fmt: skip
+        """Save a run if that is worth its time, and always after a step.
+
+        Parameters
+        ----------
+        state
+            Where it stands.
+        account
+            What is told of it beside.
+        answer
+            Gives what the complete stages say.
+        is_step
+            Whether more changed than the results of a stage.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be written.
+
+        Warns
+        -----
+        SaveDelayedWarning
+            If another process reads the file for so long that saving has to wait.
+        """
+        waited = time.monotonic() - self._saved_at
+        wait = min(self._settings.interval, self._save_seconds / SAVE_SHARE)
+        if self._store is None or not (is_step or waited >= wait):
+            return
+        is_due = state.ledger.n_points >= max(ANSWER_GROWTH * self._n_answered, 1)
+        try:
+            self._write(self._store, state, account, answer() if is_due else None)
+        except CheckpointBusyError as error:
+            # The next save holds all that this one would.
+            warnings.warn(f"A save was left out: {error}", SaveDelayedWarning, stacklevel=3)
+
+    def close(self, state: RunState, account: Account, answer: Callable[[], Answer | None]) -> None:
+        """Save everything and give the file back.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be written.
+        PriorError
+            If the prior does not give the parameters of points that were evaluated; these are
+            saved nevertheless.
+        """
+        store, self._store = self._store, None
+        if store is None:
+            return
+        try:
+            # First what cannot be had again: to compute an answer may take its time.
+            try:
+                self._write(store, state, account, None)
+            except PriorError:
+                store.save(state, account)
+                raise
+            self._write(store, state, account, answer())
+        finally:
+            self._written = store.written
+            store.close()
+
+    def _write(
+        self, store: RunStore, state: RunState, account: Account, answer: Answer | None
+    ) -> None:
+        start = time.monotonic()
+        try:
+            store.save(state, account, self._parameters_of, answer)
+        finally:
+            self._saved_at = time.monotonic()
+            self._save_seconds = self._saved_at - start
+        if answer is not None:
+            self._n_answered = len(answer.log_weights)
+
+    def _adopt(self, saved: SavedRun, config: Config, *, is_seed_given: bool) -> SavedRun:
+        seed = config.seed if is_seed_given else saved.header.config.seed
+        require_match(saved.header, self._header(replace(config, seed=seed)), self.path)
+        self.header, self._written = saved.header, saved.written
+        self._n_answered = 0 if saved.answer is None else len(saved.answer.log_weights)
+        return saved
+
+    def _header(self, config: Config) -> RunHeader:
+        points = stream(0, "probe").random((N_PROBES, config.n_dim))
+        names, probes = parameters_of(self._prior, points)
+        told = tuple(f"{key}: {text}" for key, text in self._prior.describe())
+        return new_header(config, names, told, probes)
+
+    def _parameters_of(self, points: FloatArray) -> FloatArray:
+        return parameters_of(self._prior, points)[1]

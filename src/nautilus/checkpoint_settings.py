@@ -1,0 +1,104 @@
+"""From the public keywords to where and how a run is kept; checked at the door."""
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from nautilus.errors import CheckpointNameWarning, SettingsError
+from nautilus.settings import flag, number
+
+HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
+
+Resume = bool | Literal["overwrite"]
+
+
+@dataclass(frozen=True)
+class CheckpointSettings:
+    """Where a run is kept, and how.
+
+    Parameters
+    ----------
+    path
+        The file.
+    resume
+        Whether the run in it is continued (True), lost (False) or kept under a dated name
+        ("overwrite").
+    interval
+        Most seconds of wall time between two saves within a stage.
+    take_over
+        Whether the file is taken from a process that may still be running.
+    """
+
+    path: Path
+    resume: Resume = True
+    interval: float = 60.0
+    take_over: bool = False
+
+
+def parse_path(filepath: object) -> Path:
+    """Return where a run is to be kept.
+
+    Raises
+    ------
+    SettingsError
+        If it is no path.
+
+    Warns
+    -----
+    CheckpointNameWarning
+        If the name promises another format.
+    """
+    if not isinstance(filepath, (str, os.PathLike)) or not isinstance(os.fspath(filepath), str):
+        raise SettingsError(f"filepath is {filepath!r}; give the name of a file, or None.")
+    path = Path(filepath)
+    if not path.name:
+        raise SettingsError(f"filepath is {filepath!r}; give the name of a file, not of a folder.")
+    if path.suffix.lower() in HDF5_SUFFIXES:
+        warnings.warn(
+            f"{path.name} will be an SQLite database, whatever its name says; a name such as"
+            f" {path.with_suffix('.nautilus').name} misleads nobody.",
+            CheckpointNameWarning,
+            stacklevel=3,
+        )
+    return path.absolute()
+
+
+def parse_resume(resume: object) -> Resume:
+    """Return what becomes of a file that is there.
+
+    Raises
+    ------
+    SettingsError
+        If it is none of True, False and "overwrite".
+    """
+    if isinstance(resume, (bool, np.bool_)):
+        return bool(resume)
+    if resume == "overwrite":
+        return "overwrite"
+    raise SettingsError(f'resume is {resume!r}; give True, False or "overwrite".')
+
+
+def make_checkpoint_settings(
+    filepath: object, resume: object, save_interval: object, take_over: object
+) -> CheckpointSettings | None:
+    """Return where and how a run is kept, or None if it is not.
+
+    Raises
+    ------
+    SettingsError
+        If a value has no meaning, be there a file or not.
+
+    Warns
+    -----
+    CheckpointNameWarning
+        If the name promises another format.
+    """
+    what, interval = parse_resume(resume), number("save_interval", save_interval, 0.0)
+    is_taken = flag("take_over", take_over)
+    if filepath is None:
+        return None
+    return CheckpointSettings(parse_path(filepath), what, interval, is_taken)

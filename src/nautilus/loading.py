@@ -1,0 +1,99 @@
+"""Results from a run file alone."""
+
+import os
+
+from nautilus.errors import CheckpointError
+from nautilus.evaluate.tasks import TaskRunner
+from nautilus.posterior import Posterior
+from nautilus.result import describe_run, make_answer, make_posterior, notes_of
+from nautilus.run.estimate import Estimate
+from nautilus.run.loop import answer
+from nautilus.runfile import Answer, SavedRun, read_run
+from nautilus.settings import flag
+
+KILLED = "its process goes on or was killed; Sampler(..., filepath=...) and run() continue"
+"""Stands for the reason why a run stopped that did not say so itself."""
+
+
+def load(
+    path: str | os.PathLike[str], *, discard_exploration: bool | None = None, pool: object = None
+) -> Posterior:
+    """Return the result in a run file; neither prior nor likelihood is needed.
+
+    The file is only read, also while a run writes it. Points of a stage that is not complete do
+    not count.
+
+    Parameters
+    ----------
+    path
+        The file.
+    discard_exploration
+        Whether only points of the sampling phase count; None for what the run was told.
+    pool
+        Where densities are computed if the weights have to be, as for `Sampler`. They are stored
+        when a run stops, so that this takes long only for large runs that were killed or if
+        `discard_exploration` is another than in the run.
+
+    Returns
+    -------
+    Posterior
+        The result; its `run` tells about the run.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be used; the subclass says why.
+    NoResultError
+        If no point has any weight yet.
+
+    Examples
+    --------
+    >>> import nautilus
+    >>> posterior = nautilus.load("run.nautilus")  # doctest: +SKIP
+    >>> posterior.log_z  # doctest: +SKIP
+    -4.158
+    """
+    saved = read_run(path, None)
+    goal = saved.account.goal
+    discard = goal.discard_exploration if goal else False
+    if discard_exploration is not None:
+        discard = flag("discard_exploration", discard_exploration)
+    _require_parameters(saved, path)
+    known = saved.answer
+    if known is None or known.discard_exploration != discard or not _is_recent(saved, known):
+        known = _compute(saved, discard, pool)
+    state, account = saved.state, saved.account
+    return make_posterior(
+        state, known, lambda rows: (saved.header.parameters, saved.parameters[rows]),
+        seed=saved.header.config.seed,
+        discard_exploration=discard,
+        stop_reason=account.stop_reason or KILLED,
+        notes=notes_of(account.counts),
+        run=describe_run(saved.header, state, account),
+    )  # fmt: skip
+
+
+def _is_recent(saved: SavedRun, known: Answer) -> bool:
+    return len(known.log_weights) == saved.state.ledger.n_points
+
+
+def _require_parameters(saved: SavedRun, path: str | os.PathLike[str]) -> None:
+    if len(saved.parameters) < saved.state.ledger.n_points:
+        raise CheckpointError(
+            f"{path} has the parameters of {len(saved.parameters)} of"
+            f" {saved.state.ledger.n_points} points: the prior failed when they were to be saved."
+            " Open it with Sampler(prior, likelihood, filepath=...) and call run()."
+        )
+
+
+def _compute(saved: SavedRun, discard: bool, pool: object) -> Answer | None:
+    with TaskRunner(pool) as runner:
+        state = saved.with_densities(runner.map).state
+    estimates: dict[bool, Estimate] = {}
+
+    def estimate(discards: bool) -> Estimate:
+        if discards not in estimates:
+            estimates[discards] = answer(state, discards)
+        return estimates[discards]
+
+    return make_answer(state, estimate, discard)
