@@ -279,7 +279,10 @@ class TestAnotherProblem:
         before = read_run(stopped)
         counting = Counting(log_l=lambda p: (bent(p, height=0.1), *bent_with_blobs(p)[1:]))
         with make(stopped, counting, n_recheck=n_points) as sampler:
-            with pytest.raises(CheckpointMismatchError, match=r"is not the one.*log L at a = .*, b = .* is .* in the file"):
+            with pytest.raises(
+                CheckpointMismatchError,
+                match=r"is not the one.*log L at a = .*, b = .* is .* in the file",
+            ):
                 sampler.run(**GOAL)
             assert len(counting.points) == n_points
             assert sampler.n_like == 333
