@@ -118,7 +118,7 @@ class TestGoingOn:
 
     def test_no_point_is_evaluated_twice_but_those_that_are_looked_at_again(self, path):
         first, second = Counting([301]), Counting()
-        with pytest.raises(KeyboardInterrupt), make(path, first) as sampler:
+        with pytest.raises(KeyboardInterrupt, match="130"), make(path, first) as sampler:
             sampler.run(**GOAL)
         saved = read_run(path)
         n_saved = saved.state.n_like
@@ -135,7 +135,7 @@ class TestGoingOn:
     def test_the_same_sampler_goes_on_with_its_file(self, path, reference):
         sampler = make(path, Counting([200, 400], log_l=bent_with_blobs))
         for _ in range(2):
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt, match="130"):
                 sampler.run(**GOAL)
         assert sampler.run(**GOAL)
         assert bits(sampler) == reference
