@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from pools import CONTRACT_KIND, wait_for, wait_for_end
 
+from nautilus.runfile import read_run
+
 pytestmark = [
     pytest.mark.timeout(240),
     pytest.mark.skipif(sys.platform == "win32", reason="its launchers are others"),
@@ -167,6 +169,26 @@ def test_pairs_of_pools_give_the_bits_of_a_serial_run(tmp_path, expected, how, p
     """
     assert finish(tmp_path, 3, script, how=how).file("bits") == expected
     assert names(tmp_path, "worked-*") == ["worked-1", "worked-2"]
+
+
+def test_a_run_that_was_killed_goes_on_with_other_ranks(tmp_path, expected):
+    script = """
+        n_calls = 0
+
+        def log_l(parameters):
+            global n_calls
+            n_calls += 1
+            if n_calls == 250 and not (here / "killed").exists():
+                leave("killed")
+                os.kill(os.getpid(), 9)
+            return likelihood(parameters)
+
+        leave("bits", run(log_l, "mpi", filepath=here / "run.nautilus", save_interval=0))
+    """
+    status, output = start(tmp_path, 3, script).end()
+    assert status not in {0, None}, output
+    assert read_run(tmp_path / "run.nautilus").state.n_like > 100
+    assert finish(tmp_path, 4, script).file("bits") == expected
 
 
 @pytest.mark.parametrize(("how", "kind"), [(PLAIN, "mpi"), (FUTURES, "MPIPoolExecutor")])
