@@ -9,6 +9,8 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 WHEEL := build/wheel
 WHEEL_RUN := $(WHEEL)/venv/bin/python
 
+TWO_AT_ONCE := -n 2 --dist loadfile
+
 # Stamps are newer than pyproject.toml when the environment holds what it asks for.
 INSTALLED := $(VENV)/.installed
 DEVELOP := $(VENV)/.develop
@@ -64,8 +66,11 @@ imports: $(DEVELOP)
 docs: $(DEVELOP)
 	$(RUN) -m mkdocs build --strict --quiet
 
+# Tests that start pools of their own come one after the other.
 pytest: $(DEVELOP)
-	$(RUN) -m pytest -m "not long"
+	$(RUN) -m pytest $(TWO_AT_ONCE) -m "not long" tests/unit tests/property tests/statistical \
+		src/nautilus
+	$(RUN) -m pytest -m "not long" tests/parallel
 
 # What users get is the wheel and not this folder: its tests must pass on it alone.
 wheel: $(DEVELOP)
@@ -75,7 +80,7 @@ wheel: $(DEVELOP)
 	$(WHEEL_RUN) -m pip install --quiet --upgrade "pip>=25.1"
 	$(WHEEL_RUN) -m pip install --quiet $(WHEEL)/*.whl --group unit
 	$(WHEEL_RUN) -P -c 'import nautilus; assert "site-packages" in nautilus.__file__'
-	$(WHEEL_RUN) -P -m pytest -q -p no:cacheprovider -m "not long" tests/unit
+	$(WHEEL_RUN) -P -m pytest -q -p no:cacheprovider $(TWO_AT_ONCE) -m "not long" tests/unit
 
 test-statistical: $(DEVELOP)
 	$(RUN) -m pytest -m long --timeout=0 tests/statistical
