@@ -33,6 +33,7 @@ from nautilus.runfile import (
     set_aside,
     try_folder,
 )
+from nautilus.runfile.lock import this_process
 from nautilus.runfile.writing import Written
 
 N_PROBES = 8
@@ -70,6 +71,7 @@ class Checkpoint:
         self.header: RunHeader | None = None
         self._written: Written | None = None
         self._store: RunStore | None = None
+        self._owner = this_process()
         self._is_ours = settings.resume is True
         self._n_answered = 0
         self._saved_at = self._save_seconds = 0.0
@@ -112,7 +114,9 @@ class Checkpoint:
         """
         if not self._is_ours or not self.path.exists():
             return None
-        self._store = RunStore.open(self.path, take_over=self._settings.take_over)
+        self._store = RunStore.open(
+            self.path, take_over=self._settings.take_over, owner=self._owner
+        )
         if self._written is not None and self._store.follow(self._written):
             return None
         return self._adopt(self._store.load(None), config, is_seed_given=True)
@@ -130,14 +134,18 @@ class Checkpoint:
         path, resume = self.path, self._settings.resume
         is_there = path.exists() and not self._is_ours
         if is_there:
-            require_free(path, take_over=self._settings.take_over, is_kept=resume == "overwrite")
+            require_free(
+                path, take_over=self._settings.take_over, is_kept=resume == "overwrite",
+                owner=self._owner,
+            )  # fmt: skip
         if is_there and resume == "overwrite":
             kept = set_aside(path, datetime.now())  # noqa: DTZ005 - a name for people who are here
             _logger.info("The run that was in %s is kept in %s.", path, kept)
         self.header = self._header(config)
         self._store = RunStore.create(
-            path, self.header, state, account, replaces=is_there and resume is False
-        )
+            path, self.header, state, account,
+            replaces=is_there and resume is False, owner=self._owner,
+        )  # fmt: skip
         self._is_ours = True
         self._saved_at = time.monotonic()
 
