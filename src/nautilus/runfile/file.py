@@ -160,13 +160,8 @@ def make_file(path: Path, *, replaces: bool) -> Path:
             " beside its file."
         )
     beside = path.with_name(f".{path.name}.{token_hex(8)}.new")
-    try:
+    with _permitted(path, "made"):
         beside.touch(exist_ok=False)
-    except OSError as error:
-        raise CheckpointStorageError(
-            f"{path} cannot be made ({error.strerror}); check that its folder is there and may be"
-            " written to."
-        ) from error
     return beside
 
 
@@ -176,7 +171,7 @@ def publish(beside: Path, path: Path) -> None:
     Raises
     ------
     CheckpointStorageError
-        If it is taken.
+        If it is taken, or cannot be given.
     """
     try:
         path.hardlink_to(beside)
@@ -185,16 +180,24 @@ def publish(beside: Path, path: Path) -> None:
     except OSError:  # some file systems have no links
         if path.exists():
             raise _taken(path) from None
-        beside.rename(path)
-    beside.unlink(missing_ok=True)
+        with _permitted(path, "made"):
+            beside.rename(path)
+    remove(beside)
     _make_durable(path)
 
 
 def replace(beside: Path, path: Path) -> None:
-    """Give a complete file its name, all at once; a file of that name is lost."""
-    # SQLite would bring the old pages of the lost file into the new one.
-    journal_of(path).unlink(missing_ok=True)
-    beside.replace(path)
+    """Give a complete file its name, all at once; a file of that name is lost.
+
+    Raises
+    ------
+    CheckpointStorageError
+        If it cannot be given.
+    """
+    with _permitted(path, "replaced"):
+        # SQLite would bring the old pages of the lost file into the new one.
+        journal_of(path).unlink(missing_ok=True)
+        beside.replace(path)
     _make_durable(path)
 
 
@@ -212,6 +215,17 @@ def _taken(path: Path) -> CheckpointStorageError:
     return CheckpointStorageError(
         f"{path} exists and is not written over; open it to continue, or give another name."
     )
+
+
+@contextmanager
+def _permitted(path: Path, done: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointStorageError(
+            f"{path} cannot be {done} ({error.strerror}); check that its folder is there and may be"
+            " written to."
+        ) from error
 
 
 @contextmanager
@@ -235,14 +249,21 @@ def try_folder(path: Path) -> None:
 
 
 def set_aside(path: Path, moment: datetime) -> Path:
-    """Rename a file, with what SQLite keeps beside it, after the moment and return its new name."""
+    """Rename a file, with what SQLite keeps beside it, after the moment and return its new name.
+
+    Raises
+    ------
+    CheckpointStorageError
+        If it cannot be renamed.
+    """
     stem = f"{path.stem}-{moment:%Y%m%d-%H%M%S}"
     numbers = ("", *(f"-{n}" for n in range(1, 1000)))
     names = (path.with_name(f"{stem}{number}{path.suffix}") for number in numbers)
     kept = next(name for name in names if not name.exists())
-    with suppress(FileNotFoundError):
-        journal_of(path).rename(journal_of(kept))
-    path.rename(kept)
+    with _permitted(path, "renamed"):
+        with suppress(FileNotFoundError):
+            journal_of(path).rename(journal_of(kept))
+        path.rename(kept)
     _make_durable(path)
     return kept
 
