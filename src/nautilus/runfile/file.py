@@ -96,7 +96,9 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
                 connection.execute(f"PRAGMA {pragma}")
             if writes:
                 connection.execute("PRAGMA journal_mode = DELETE").fetchall()
-                connection.execute("PRAGMA synchronous = FULL")
+                # FULL leaves the folder unsynced: after a power cut the journal of the last save
+                # could be there again, and undo it.
+                connection.execute("PRAGMA synchronous = EXTRA")
             else:
                 connection.execute("PRAGMA query_only = ON")
         except BaseException:
