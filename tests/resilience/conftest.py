@@ -38,6 +38,12 @@ def table():
 
 
 @pytest.fixture(scope="session")
+def is_long():
+    """Return whether everything is tried that can be."""
+    return N_KILLS > 0
+
+
+@pytest.fixture(scope="session")
 def some():
     """Return the function that picks from the numbers 1 to n: all in the long form, or a few."""
 

@@ -44,7 +44,7 @@ class Journey:
         self.path, self.states = path, states
         self.store: RunStore | None = None
         self.owner = this_process()
-        self._header = header
+        self.header = header
         self.kept = self.tried = -1
         self.is_over = False
 
@@ -52,7 +52,7 @@ class Journey:
         """Make the file, save every state that is not saved yet and give the file back."""
         if self.store is None:
             self.tried = 0
-            self.store = RunStore.create(self.path, self._header, self.states[0], owner=self.owner)
+            self.store = RunStore.create(self.path, self.header, self.states[0], owner=self.owner)
             self.kept = 0
         for number in range(self.kept + 1, len(self.states)):
             self.tried = number
