@@ -114,12 +114,16 @@ class Checkpoint:
         """
         if not self._is_ours or not self.path.exists():
             return None
-        self._store = RunStore.open(
-            self.path, take_over=self._settings.take_over, owner=self._owner
-        )
-        if self._written is not None and self._store.follow(self._written):
-            return None
-        return self._adopt(self._store.load(None), config, is_seed_given=True)
+        store = RunStore.open(self.path, take_over=self._settings.take_over, owner=self._owner)
+        try:
+            is_known = self._written is not None and store.follow(self._written)
+            saved = None if is_known else self._adopt(store.load(None), config, is_seed_given=True)
+        except BaseException:
+            # What this process knows of the file is still true, and is not to be read again.
+            store.close()
+            raise
+        self._store = store
+        return saved
 
     def create(self, config: Config, state: RunState, account: Account) -> None:
         """Make the file unless it is open; what was there is kept or lost as the settings say.
