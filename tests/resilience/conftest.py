@@ -44,13 +44,12 @@ def is_long():
 
 
 @pytest.fixture(scope="session")
-def some():
+def some(is_long):
     """Return the function that picks from the numbers 1 to n: all in the long form, or a few."""
 
-    def pick(n, n_quick):
-        if N_KILLS or n <= n_quick:
-            return list(range(1, n + 1))
-        return [1 + (n - 1) * i // (n_quick - 1) for i in range(n_quick)]
+    def pick(n, n_quick, n_long=None):
+        wanted = min(n, (n_long or n) if is_long else n_quick)
+        return sorted({1 + round((n - 1) * i / max(wanted - 1, 1)) for i in range(wanted)})
 
     return pick
 
