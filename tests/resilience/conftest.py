@@ -38,6 +38,12 @@ def table():
 
 
 @pytest.fixture(scope="session")
+def n_kills():
+    """Return how many processes are killed in the long form; 0 for the quick one."""
+    return N_KILLS
+
+
+@pytest.fixture(scope="session")
 def is_long():
     """Return whether everything is tried that can be."""
     return N_KILLS > 0

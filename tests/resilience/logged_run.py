@@ -15,12 +15,17 @@ PRIOR = Prior()
 for name in "ab":
     PRIOR.add_parameter(name, dist=(-1, 1))
 
-__all__ = ["N_EFF", "N_TEST", "PRIOR", "Log", "bits", "make_sampler"]
+__all__ = ["N_EFF", "N_TEST", "PRIOR", "Log", "as_text", "bits", "log_l", "make_sampler"]
 
 
 def log_l(parameters):
     a, b = parameters["a"], parameters["b"]
     return -5 * (a**2 + (b - 0.3 * a) ** 2)
+
+
+def as_text(values):
+    """Return numbers as text that tells every bit."""
+    return " ".join(float(x).hex() for x in values)
 
 
 class Log:
@@ -37,7 +42,7 @@ class Log:
 
     def __call__(self, parameters):
         value = log_l(parameters)
-        self.note(" ".join(float(x).hex() for x in parameters.values()))
+        self.note(as_text(parameters.values()))
         return value
 
     def note(self, text: str) -> None:
