@@ -26,6 +26,7 @@ from nautilus.runfile import (
     RunHeader,
     RunStore,
     SavedRun,
+    is_there,
     new_header,
     read_run,
     require_free,
@@ -97,7 +98,7 @@ class Checkpoint:
             If the file cannot be used, or holds another run.
         """
         path = self.path
-        if not path.exists():
+        if not is_there(path):
             try_folder(path)
             return None
         if not self._is_ours:
@@ -112,7 +113,7 @@ class Checkpoint:
         CheckpointError
             If the file cannot be used, belongs to another process or holds another run.
         """
-        if not self._is_ours or not self.path.exists():
+        if not self._is_ours or not is_there(self.path):
             return None
         store = RunStore.open(self.path, take_over=self._settings.take_over, owner=self._owner)
         try:
@@ -136,19 +137,19 @@ class Checkpoint:
         if self._store is not None:
             return
         path, resume = self.path, self._settings.resume
-        is_there = path.exists() and not self._is_ours
-        if is_there:
+        is_other = is_there(path) and not self._is_ours
+        if is_other:
             require_free(
                 path, take_over=self._settings.take_over, is_kept=resume == "overwrite",
                 owner=self._owner,
             )  # fmt: skip
-        if is_there and resume == "overwrite":
+        if is_other and resume == "overwrite":
             kept = set_aside(path, datetime.now())  # noqa: DTZ005 - a name for people who are here
             _logger.info("The run that was in %s is kept in %s.", path, kept)
         self.header = self._header(config)
         self._store = RunStore.create(
             path, self.header, state, account,
-            replaces=is_there and resume is False, owner=self._owner,
+            replaces=is_other and resume is False, owner=self._owner,
         )  # fmt: skip
         self._is_ours = True
         self._saved_at = time.monotonic()

@@ -36,6 +36,31 @@ WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 RESTORE = "Restore it from a copy, or begin a new run with another file name."
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether there is a file, or anything else, of a name.
+
+    Raises
+    ------
+    CheckpointStorageError
+        If that cannot be found out, or the name is a link to nothing.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise CheckpointStorageError(
+                f"{path} is a link to {path.readlink()}, where there is nothing. Remove it, or"
+                " bring back what it leads to."
+            ) from None
+        return False
+    except OSError as error:
+        raise CheckpointStorageError(
+            f"{path} cannot be looked up ({error.strerror}); check the name and the permissions of"
+            " its folders."
+        ) from error
+    return True
+
+
 def check_first_bytes(path: Path) -> None:
     """Refuse what is no run file before SQLite has touched it.
 
@@ -153,10 +178,10 @@ def make_file(path: Path, *, replaces: bool) -> Path:
     CheckpointStorageError
         If that name is taken, or cannot be given.
     """
-    if path.exists() and not replaces:
+    if is_there(path) and not replaces:
         raise _taken(path)
     journal = journal_of(path)
-    if journal.exists() and not replaces:  # SQLite would bring its old pages into the new file
+    if is_there(journal) and not replaces:  # SQLite would bring its old pages into the new file
         raise CheckpointStorageError(
             f"{journal} is left of a run file that was removed or moved. Remove it, or move it back"
             " beside its file."
@@ -180,7 +205,7 @@ def publish(beside: Path, path: Path) -> None:
     except FileExistsError as error:
         raise _taken(path) from error
     except OSError:  # some file systems have no links
-        if path.exists():
+        if is_there(path):
             raise _taken(path) from None
         with _permitted(path, "made"):
             beside.rename(path)
