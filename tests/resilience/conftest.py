@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from journey import STATES, Inspector
@@ -12,29 +13,51 @@ N_KILLS = int(os.environ.get("NAUTILUS_KILLS", "0"))
 """How many processes are killed in the long form; 0 for the quick one."""
 
 
+PAGE = os.environ.get("NAUTILUS_COUNTS", "")
+"""Page between whose marks the counts go if all tests pass; empty for none."""
+
+BEGIN, END = "<!-- counted: begin -->\n", "<!-- counted: end -->\n"
+
+COUNTED = {
+    "kills": "processes killed in the middle of a run",
+    "kills within": "of these, inside a transaction",
+    "kills with workers": "of these, with two workers",
+    "runs": "runs that came to their end through these kills, with identical results",
+    "repeated": "evaluations that were under way at a kill and were made again",
+    "faults": "calls to the file system that failed",
+    "cuts": "power cuts",
+    "cut off": "files cut off",
+    "flipped": "files with one bit flipped",
+}
+"""What is counted, in the order of the table."""
+
 _counts = Counter()
 
 
 @pytest.fixture(scope="session")
 def count():
-    """Return the function that counts an accident for the table at the end."""
+    """Return the function that counts accidents for the table at the end."""
 
     def add(what, n=1):
+        assert what in COUNTED
         _counts[what] += n
 
     return add
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Show how many accidents there were, as a table for the documentation."""
-    for line in table():
-        terminalreporter.write_line(line)
-
-
-def table():
-    """Return the lines of the table of counts; none if nothing was counted."""
-    rows = [f"| {what} | {n:,} |" for what, n in sorted(_counts.items())]
-    return ["| accidents | times |", "|---|--:|", *rows] if rows else []
+def pytest_terminal_summary(terminalreporter, exitstatus):
+    """Show how many accidents there were, and write it to the page if that was asked for."""
+    rows = [
+        f"| {text} | {_counts[what]:,} |\n" for what, text in COUNTED.items() if what in _counts
+    ]
+    if not rows:
+        return
+    terminalreporter.write("".join(rows))
+    if PAGE and exitstatus == pytest.ExitCode.OK:
+        page = Path(PAGE)
+        before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+        table = "".join(["| what | times |\n", "|---|--:|\n", *rows])
+        page.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}", encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

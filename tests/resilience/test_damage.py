@@ -118,7 +118,7 @@ def test_files_that_broke_off(path, whole, some, count):
             with pytest.raises(CheckpointDamagedError, match=r"run\.nautilus.*Restore it"):
                 way(path)
         assert content_of(path.parent) == {path: whole[0][:length]}
-        count("files cut off")
+        count("cut off")
 
 
 def same(first, second):
@@ -147,7 +147,7 @@ def test_bits_that_flipped(path, whole, seed, is_long, count):
             n_errors += 1
             assert path.name in str(error)  # noqa: PT017 - it may also be as it was
             assert content_of(path.parent) == {path: bytes(changed)}
-        count("bits flipped")
+        count("flipped")
     assert n_errors > n / 5
 
 

@@ -85,5 +85,5 @@ def test_a_disk_that_becomes_full_under_a_run(how, tmp_path, expected, some, cou
             sampler.run(n_like_max=N_LIKE)
             assert bits(sampler) == expected
             assert read_run(path, None).state.n_like == N_LIKE
-            count("I/O faults")
+            count("faults")
     assert all(name.suffix == ".nautilus" for name in Path(tmp_path).iterdir())

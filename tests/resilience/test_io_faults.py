@@ -95,7 +95,7 @@ class TestSaving:
             assert inspector.number_in(journey.path) == number
             left = set(folder.iterdir()) - {journey.path}
             assert not left or (fault.kind == "unlink" and len(left) == 1)
-            count("I/O faults")
+            count("faults")
 
         return begin
 
@@ -180,7 +180,7 @@ class TestRecovery:
             assert inspector.number_in(path) == 1
             assert read_run(path).account.clocks == Clocks(1.0)
             assert list(folder.iterdir()) == [path]
-            count("I/O faults")
+            count("faults")
 
 
 def replace_file(path, header, state):
@@ -209,7 +209,7 @@ class TestReplacing:
                 replace_file(path, header, states[0])
         assert inspector.number_in(path) == 0
         assert list(tmp_path.iterdir()) == [path]
-        count("I/O faults")
+        count("faults")
 
     def test_a_file_that_cannot_be_renamed_stays(self, tmp_path, header, states, inspector, count):
         path = tmp_path / "run.db"
@@ -224,7 +224,7 @@ class TestReplacing:
             kept = set_aside(path, datetime(2030, 1, 31))  # noqa: DTZ001
         assert inspector.number_in(kept) == len(states) - 1
         assert list(tmp_path.iterdir()) == [kept]
-        count("I/O faults")
+        count("faults")
 
     def test_without_links_a_name_that_cannot_be_given_is_an_error(self, tmp_path, header, states):
         def rule(call, perform):

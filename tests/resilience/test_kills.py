@@ -56,10 +56,11 @@ def kill(server, tmp_path, expected, rng, count, n_kills):
                 was_killed = chain.go(stop, k, rng.uniform(0, seconds), is_begun=is_begun)
                 n_left -= was_killed
                 count("kills", was_killed)
-                count("kills inside a transaction", was_killed and chain.is_within)
+                count("kills within", was_killed and chain.is_within)
+                count("kills with workers", was_killed and "pool" in settings)
             assert chain.result == expected
-            count("runs killed")
-            count("evaluations made again after kills", chain.n_repeated)
+            count("runs")
+            count("repeated", chain.n_repeated)
 
     return go
 

@@ -103,7 +103,7 @@ def test_what_was_saved_is_there(journey, number_left, some, is_long, seed, coun
     rng, n_random = np.random.default_rng(seed), 10 if is_long else 2
     for cut in cuts(events, rng, moments=moments, n_random=n_random):
         assert cut.kept <= number_left(cut) <= cut.tried, cut.place
-        count("power cuts")
+        count("cuts")
 
 
 def go_on(path, owner):
@@ -122,7 +122,7 @@ def test_the_run_goes_on(journey, some, seed, count, tmp_path):
         lay(path.parent, cut.files)
         go_on(path, journey.owner)
         assert read_run(path, None).account.clocks == Clocks(7.0)
-        count("power cuts")
+        count("cuts")
 
 
 def test_the_power_fails_again_while_the_last_cut_is_mended(
@@ -140,7 +140,7 @@ def test_the_power_fails_again_while_the_last_cut_is_mended(
     moments, n_random = {n - 1 for n in some(len(events), 30)}, 10 if is_long else 2
     for cut in cuts(events, rng, platter=Platter(files), moments=moments, n_random=n_random):
         assert number_left(cut) == 1, cut.place
-        count("power cuts")
+        count("cuts")
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(journey, number_left, is_long, seed, count):
@@ -160,7 +160,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(journey, number_left, is_long, s
         number = number_left(cut)
         assert number in ({0, 1} if cut.kept == 0 else {before, 0}), cut.place
         found.add(number)
-        count("power cuts")
+        count("cuts")
     assert found == {before, 0, 1}
 
 
@@ -172,7 +172,7 @@ def test_a_file_that_is_set_aside_has_one_name_or_the_other(journey, number_left
     for cut in cuts(events, np.random.default_rng(seed), platter=Platter(files), n_random=5):
         found = sorted({number_left(cut), number_left(cut, kept[0].name)})
         assert found == [-1, len(journey.states) - 1]
-        count("power cuts")
+        count("cuts")
 
 
 @pytest.mark.parametrize(("level", "harm"), [("OFF", "damaged"), ("FULL", "lost")])

@@ -93,7 +93,7 @@ def test_a_disk_that_fails_for_ever(attempt, expected, n_calls, some, count):
             errors.add(type(error_of(case.run)))
             case.assert_nothing_is_lost()
         assert case.end() == expected
-        count("I/O faults")
+        count("faults")
     # Giving the file back, at the very end, may fail without a word.
     assert CheckpointStorageError in errors <= {CheckpointStorageError, type(None)}
 
@@ -107,7 +107,7 @@ def test_a_disk_that_fails_once(how, attempt, expected, n_calls, some, count):
         errors.add(type(error_of(case.run)))
         case.assert_nothing_is_lost()
         assert case.end() == expected
-        count("I/O faults")
+        count("faults")
     assert CheckpointStorageError in errors <= {CheckpointStorageError, type(None)}
 
 
@@ -136,4 +136,4 @@ def test_each_call_fails_when_a_run_is_to_go_on(attempt, expected, some, count):
         assert case.sampler.n_like >= n_like
         case.assert_nothing_is_lost()
         assert case.end() == expected
-        count("I/O faults")
+        count("faults")
