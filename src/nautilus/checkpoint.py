@@ -33,7 +33,7 @@ from nautilus.runfile import (
     set_aside,
     try_folder,
 )
-from nautilus.runfile.writing import Written
+from nautilus.runfile.written import Written
 
 N_PROBES = 8
 """Points of the unit cube whose parameters tell whether a prior is the one of the file."""
