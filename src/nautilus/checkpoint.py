@@ -73,6 +73,7 @@ class Checkpoint:
         self._is_ours = settings.resume is True
         self._n_answered = 0
         self._saved_at = self._save_seconds = 0.0
+        self._n_saved: int | None = None
 
     @property
     def path(self) -> Path:
@@ -147,6 +148,9 @@ class Checkpoint:
     ) -> None:  # fmt: skip
         """Save a run if that is worth its time, and always after a step.
 
+        Results that are not worth it yet are saved by a later call, which may come with the same
+        state: call this also while nothing comes.
+
         Parameters
         ----------
         state
@@ -170,7 +174,8 @@ class Checkpoint:
         """
         waited = time.monotonic() - self._saved_at
         wait = min(self._settings.interval, self._save_seconds / SAVE_SHARE)
-        if self._store is None or not (is_step or waited >= wait):
+        has_news = state.n_like != self._n_saved
+        if self._store is None or not (is_step or (has_news and waited >= wait)):
             return
         is_due = state.ledger.n_points >= max(ANSWER_GROWTH * self._n_answered, 1)
         try:
@@ -208,12 +213,13 @@ class Checkpoint:
     def _write(
         self, store: RunStore, state: RunState, account: Account, answer: Answer | None
     ) -> None:
-        start = time.monotonic()
+        start, self._n_saved = time.monotonic(), None
         try:
             store.save(state, account, self._parameters_of, answer)
         finally:
             self._saved_at = time.monotonic()
             self._save_seconds = self._saved_at - start
+        self._n_saved = state.n_like
         if answer is not None:
             self._n_answered = len(answer.log_weights)
 
