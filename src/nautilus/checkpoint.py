@@ -38,8 +38,9 @@ from nautilus.runfile.written import Written
 N_PROBES = 8
 """Points of the unit cube whose parameters tell whether a prior is the one of the file."""
 
-SAVE_SHARE = 0.01
-"""Share of the time that saving within a stage may take, as long as the interval allows it."""
+SAVE_SHARE = 0.005
+"""Share of the time that saving within a stage may take, as long as the interval allows it; that
+after each step comes on top."""
 
 ANSWER_GROWTH = 1.1
 """Weights of all points change with every stage; they are written when there are so many times

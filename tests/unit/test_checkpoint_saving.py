@@ -110,7 +110,7 @@ def test_slow_results_are_each_saved_when_they_come(start):
     assert work.n_at_risk == 0
 
 
-def test_fast_results_are_saved_when_saving_takes_a_hundredth_of_the_time(start, disk):
+def test_fast_results_are_saved_when_that_takes_a_small_share_of_the_time(start, disk):
     work = start(seconds=0.02)
     begin, n_before = disk.now, disk.n_saves
     for _ in range(N - 1):
@@ -121,7 +121,7 @@ def test_fast_results_are_saved_when_saving_takes_a_hundredth_of_the_time(start,
 
 
 def test_a_slow_disk_is_asked_once_in_an_interval(start, disk):
-    """Where a hundredth would be less often than the setting asks for, the setting counts."""
+    """Where that share would mean less often than the setting asks for, the setting counts."""
     work = start(interval=60.0, seconds=5.0)
     saved = [work.go_on(1.0) for _ in range(600)]
     gaps = np.diff(np.flatnonzero(saved))
