@@ -35,13 +35,14 @@ from nautilus.runfile import (
     try_folder,
 )
 from nautilus.runfile.lock import this_process
-from nautilus.runfile.writing import Written
+from nautilus.runfile.written import Written
 
 N_PROBES = 8
 """Points of the unit cube whose parameters tell whether a prior is the one of the file."""
 
-SAVE_SHARE = 0.01
-"""Share of the time that saving within a stage may take, as long as the interval allows it."""
+SAVE_SHARE = 0.005
+"""Share of the time that saving within a stage may take, as long as the interval allows it; that
+after each step comes on top."""
 
 ANSWER_GROWTH = 1.1
 """Weights of all points change with every stage; they are written when there are so many times
@@ -76,6 +77,7 @@ class Checkpoint:
         self._is_ours = settings.resume is True
         self._n_answered = 0
         self._saved_at = self._save_seconds = 0.0
+        self._n_saved: int | None = None
 
     @property
     def path(self) -> Path:
@@ -160,6 +162,9 @@ class Checkpoint:
     ) -> None:  # fmt: skip
         """Save a run if that is worth its time, and always after a step.
 
+        Results that are not worth it yet are saved by a later call, which may come with the same
+        state: call this also while nothing comes.
+
         Parameters
         ----------
         state
@@ -183,7 +188,8 @@ class Checkpoint:
         """
         waited = time.monotonic() - self._saved_at
         wait = min(self._settings.interval, self._save_seconds / SAVE_SHARE)
-        if self._store is None or not (is_step or waited >= wait):
+        has_news = state.n_like != self._n_saved
+        if self._store is None or not (is_step or (has_news and waited >= wait)):
             return
         is_due = state.ledger.n_points >= max(ANSWER_GROWTH * self._n_answered, 1)
         try:
@@ -221,12 +227,13 @@ class Checkpoint:
     def _write(
         self, store: RunStore, state: RunState, account: Account, answer: Answer | None
     ) -> None:
-        start = time.monotonic()
+        start, self._n_saved = time.monotonic(), None
         try:
             store.save(state, account, self._parameters_of, answer)
         finally:
             self._saved_at = time.monotonic()
             self._save_seconds = self._saved_at - start
+        self._n_saved = state.n_like
         if answer is not None:
             self._n_answered = len(answer.log_weights)
 

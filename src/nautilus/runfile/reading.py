@@ -25,7 +25,7 @@ from nautilus.runfile.header import RunHeader
 from nautilus.runfile.record import Account, Answer, Draws, Parameters, Progress, Results
 from nautilus.runfile.registry import PROPOSALS
 from nautilus.runfile.schema import TABLES, Table, digest_of
-from nautilus.runfile.writing import Written, stages_of
+from nautilus.runfile.written import Written, blob_type_of
 
 Row = tuple[Any, ...]
 
@@ -159,8 +159,8 @@ def build(raw: Raw) -> SavedRun:
     answer = _answer(raw, state)
     _check_layout(progress.account, state)
     written = Written(
-        proposals, emulators, stages_of(state), tuple(map(len, results)), len(stored),
-        progress.n_saves, raw.mark,
+        proposals, emulators, state.ledger.stages, blob_type_of(state.ledger), state.pending,
+        len(results[-1]) if pending else 0, len(stored), progress.n_saves, raw.mark,
     )  # fmt: skip
     return SavedRun(header, state, progress.account, parameters, answer, written)
 
@@ -214,7 +214,7 @@ def _check_counts(stage: Stage, n_proposals: int) -> None:
 def _join_points(draws: list[Draws], n_points: int, n_dim: int) -> FloatArray:
     if any(part.points.ndim != 2 or part.points.shape[1] != n_dim for part in draws):
         raise CheckpointDamagedError(f"points of a stage have not {n_dim} dimensions.")
-    points = np.concatenate([part.points for part in draws])
+    points = _joined([part.points for part in draws])
     if len(points) != n_points:
         raise CheckpointDamagedError(f"a stage has {len(points)} points; expected {n_points}.")
     return points
@@ -263,11 +263,16 @@ def _join_parameters(
     for parts, stage in zip(stored, stages, strict=False):
         if any(part.array.ndim != 2 or part.array.shape[1] != n_columns for part in parts):
             raise CheckpointDamagedError(f"points of a stage have not {n_columns} parameters.")
-        array = np.concatenate([part.array for part in parts])
+        array = _joined([part.array for part in parts])
         if len(array) != len(stage.points):
             raise CheckpointDamagedError(f"a stage has parameters of {len(array)} points.")
         joined.append(array)
     return np.concatenate(joined)
+
+
+def _joined(pieces: list[FloatArray]) -> FloatArray:
+    """Return one array; most have one piece, and all of them together may fill the memory."""
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def _answer(raw: Raw, state: RunState) -> Answer | None:

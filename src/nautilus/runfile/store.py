@@ -33,7 +33,8 @@ from nautilus.runfile.header import RunHeader
 from nautilus.runfile.reading import SavedRun, build, read_rows
 from nautilus.runfile.record import Account, Answer
 from nautilus.runfile.schema import check_tables, create_tables, migrate, newest, version_of
-from nautilus.runfile.writing import ToParameters, Written, mark_of, write_row, write_state
+from nautilus.runfile.writing import ToParameters, mark_of, write_row, write_state
+from nautilus.runfile.written import Written
 
 
 def require_free(
