@@ -45,6 +45,8 @@ def load(
         If the file cannot be used; the subclass says why.
     NoResultError
         If no point has any weight yet.
+    SettingsError
+        If a keyword has no meaning, or what the environment says about locks.
 
     Examples
     --------
