@@ -17,7 +17,7 @@ from nautilus.runfile.file import (
     transaction,
 )
 from nautilus.runfile.lock import Owner, read_owner
-from nautilus.runfile.reading import Raw, SavedRun, build, read_rows
+from nautilus.runfile.reading import SavedRun, build, read_rows
 from nautilus.runfile.schema import check_tables, migrate, newest, version_of
 
 
@@ -34,20 +34,19 @@ class Inspection:
     owner
         The process that has it open for writing, or was killed while it had; None if there is
         none.
-    n_pages
-        Number of pages of the database.
-    n_bytes
-        Their size.
-    n_rows
-        Number of rows, each of which is as it was written.
+    n_pages, page_bytes
+        Number of pages of the database, and the size of one.
+    n_rows, row_bytes
+        Number of rows, each of which is as it was written, and the size of all of them.
     """
 
     saved: SavedRun
     version: int
     owner: Owner | None
     n_pages: int
-    n_bytes: int
+    page_bytes: int
     n_rows: int
+    row_bytes: int
 
 
 def in_this_process(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -109,7 +108,7 @@ def inspect_run(path: str | os.PathLike[str], *, checks_pages: bool = False) -> 
         (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
     with located(where):
         saved = build(raw)
-    return Inspection(saved, version, owner, n_pages, n_pages * page_bytes, _n_rows(raw))
+    return Inspection(saved, version, owner, n_pages, page_bytes, raw.n_rows, raw.n_bytes)
 
 
 @contextmanager
@@ -124,7 +123,3 @@ def _brought_forward(connection: sqlite3.Connection, version: int) -> Iterator[s
         copy.execute("PRAGMA trusted_schema = OFF")
         migrate(copy)
         yield copy
-
-
-def _n_rows(raw: Raw) -> int:
-    return sum(map(len, raw.rows.values()))
