@@ -1,6 +1,7 @@
 """A small run file of each version of the schema is kept, and can be read and continued."""
 
 import json
+import re
 import runpy
 import shutil
 from pathlib import Path
@@ -63,6 +64,19 @@ def test_what_a_file_can_hold_has_not_changed_since():
     told = told_by(HERE / f"data/run-v{schema.newest()}.nautilus")
     assert told["schema"] == schema_text(), CHANGED
     assert told["tables"] == list(schema.STATEMENTS), CHANGED
+
+
+def test_the_page_describes_what_there_is():
+    page = (HERE.parents[1] / "docs/runfile.md").read_text("utf-8")
+    tables = page.split("## Tables")[1].split("## Values")[0]
+    described = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", tables, re.MULTILINE)
+    assert [name for name, _ in described] == [*schema.TABLES, "owner"]
+    records = {word for _, text in described for word in re.findall(r"`([A-Z]\w+)`", text)}
+    assert records <= set(schema_text())
+    columns = "number, part, header, data, digest"
+    assert re.findall(r"`(\w+)`", tables.split("have the columns ")[1])[:5] == columns.split(", ")
+    assert f"| version of the schema | {schema.newest()}:" in page
+    assert f", {schema.APPLICATION_ID}:" in page
 
 
 def test_it_holds_something_of_every_kind(frozen):
