@@ -52,3 +52,20 @@ def bits_of(value):
 def bits():
     """Return the function that gives what two values share if all their bits are the same."""
     return bits_of
+
+
+@pytest.fixture(scope="session")
+def small_run():
+    """Return what a small run needs."""
+    from small_run import SmallRun  # noqa: PLC0415 - as above
+
+    return SmallRun()
+
+
+@pytest.fixture(scope="session")
+def grown(small_run):
+    """Return the states of a small run after each step."""
+    from nautilus.run.state import new_state  # noqa: PLC0415 - as above
+
+    start = new_state(2)
+    return [start, *small_run.carry_on(start)]
