@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from nautilus.errors import CheckpointNameWarning, SettingsError
+from nautilus.runfile.file_locks import has_file_locks
 from nautilus.settings import flag, number
 
 HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
@@ -90,7 +91,8 @@ def make_checkpoint_settings(
     Raises
     ------
     SettingsError
-        If a value has no meaning, be there a file or not.
+        If a value has no meaning, be there a file or not, or what the environment says about
+        locks.
 
     Warns
     -----
@@ -101,4 +103,5 @@ def make_checkpoint_settings(
     is_taken = flag("take_over", take_over)
     if filepath is None:
         return None
+    has_file_locks(os.environ)  # a mistake there is told now, not when the run has begun
     return CheckpointSettings(parse_path(filepath), what, interval, is_taken)

@@ -45,6 +45,8 @@ def load(
         If the file cannot be used; the subclass says why.
     NoResultError
         If no point has any weight yet.
+    SettingsError
+        If a keyword has no meaning, or what the environment says about locks.
 
     Examples
     --------
@@ -59,9 +61,7 @@ def load(
     if discard_exploration is not None:
         discard = flag("discard_exploration", discard_exploration)
     _require_parameters(saved, path)
-    known = saved.answer
-    if known is None or known.discard_exploration != discard or not _is_recent(saved, known):
-        known = _compute(saved, discard, pool)
+    known = answer_of(saved, discard, pool)
     state, account = saved.state, saved.account
     return make_posterior(
         state, known, lambda rows: (saved.header.parameters, saved.parameters[rows]),
@@ -73,8 +73,15 @@ def load(
     )  # fmt: skip
 
 
-def _is_recent(saved: SavedRun, known: Answer) -> bool:
-    return len(known.log_weights) == saved.state.ledger.n_points
+def answer_of(saved: SavedRun, discard_exploration: bool, pool: object) -> Answer | None:
+    """Return what the complete stages say: the stored answer if it does, else computed anew."""
+    known = saved.answer
+    fits = (
+        known is not None
+        and known.discard_exploration == discard_exploration
+        and len(known.log_weights) == saved.state.ledger.n_points
+    )
+    return known if fits else _compute(saved, discard_exploration, pool)
 
 
 def _require_parameters(saved: SavedRun, path: str | os.PathLike[str]) -> None:

@@ -18,7 +18,8 @@ from nautilus.runfile.kinds import kind_of
 from nautilus.runfile.record import Draws, Results
 
 # A change here is a change of the schema: raise the version by a migration that brings older files
-# forward, and only then write down the new form.
+# forward, and only then write down the new form. A file of each form is kept as well; how it is
+# made stands in test_runfile_frozen.py.
 FROZEN = {
     1: {
         "Account": {

@@ -32,6 +32,11 @@ def paragraphs(title: str, texts: Sequence[str]) -> str:
     return "\n".join([title, *wrapped])
 
 
+def printable(text: str) -> str:
+    """Return a text of a file so that it cannot do anything to a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def size(n_bytes: int | None, unknown: str) -> str:
     """Write a size of memory, or what stands for None."""
     return unknown if n_bytes is None else f"{n_bytes / (1 << 30):.1f} GiB"

@@ -2,18 +2,21 @@
 
 from nautilus.runfile.file import is_there, set_aside, try_folder
 from nautilus.runfile.header import RunHeader, differences, new_header, require_match
+from nautilus.runfile.inspection import Inspection, inspect_run, read_run
 from nautilus.runfile.reading import SavedRun
 from nautilus.runfile.record import Account, Answer, Clocks
-from nautilus.runfile.store import RunStore, read_run, require_free
+from nautilus.runfile.store import RunStore, require_free
 
 __all__ = [
     "Account",
     "Answer",
     "Clocks",
+    "Inspection",
     "RunHeader",
     "RunStore",
     "SavedRun",
     "differences",
+    "inspect_run",
     "is_there",
     "new_header",
     "read_run",

@@ -17,6 +17,7 @@ from nautilus.errors import (
     CheckpointForeignError,
     CheckpointStorageError,
 )
+from nautilus.runfile.file_locks import FAILED, REMEDY, address_of, has_file_locks
 from nautilus.runfile.schema import APPLICATION_ID, require_known
 
 MAGIC, N_HEADER = b"SQLite format 3\0", 100
@@ -31,7 +32,7 @@ REFUSED = {
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_NOLFS,
 }  # fmt: skip
-WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 RESTORE = "Restore it from a copy, or begin a new run with another file name."
 
@@ -108,10 +109,19 @@ def check_first_bytes(path: Path) -> None:
 
 
 def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
-    """Return a connection to an existing file; transactions are begun and ended by hand."""
+    """Return a connection to an existing file; transactions are begun and ended by hand.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none.
+    SettingsError
+        If the environment says about locks what has no meaning.
+    """
+    has_locks = has_file_locks(os.environ)
     with translated(path):
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=rw",
+            address_of(path.absolute().as_uri(), writes=writes, has_locks=has_locks),
             timeout=BUSY_SECONDS, isolation_level=None, uri=True, cached_statements=0,
         )  # fmt: skip
         try:
@@ -333,11 +343,19 @@ def _name(path: Path, what: str, error: CheckpointError, remedy: str) -> str:
 
 def _meaning(error: sqlite3.Error, path: Path) -> CheckpointError:
     # The lowest byte is the kind of an error, the others tell more.
-    code = getattr(error, "sqlite_errorcode", -1) & 0xFF
-    if code in WAITED:
+    extended = getattr(error, "sqlite_errorcode", -1)
+    code = extended & 0xFF
+    if code in WAITED:  # also where the server of a network file system answers "no locks"
         return CheckpointBusyError(
             f"{path} is being used by another process ({error}, waited {BUSY_SECONDS:g} s). Try"
-            " again."
+            f" again. {REMEDY}."
+        )
+    if extended in FAILED:
+        return CheckpointStorageError(f"{path} cannot be locked ({error}). {REMEDY}.")
+    if extended == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return CheckpointStorageError(
+            f"{path} cannot be read: a save is going on, or was interrupted and has to be undone,"
+            " which takes somebody who may write the file, such as the script of the run."
         )
     if code in REFUSED:
         return CheckpointStorageError(

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from secrets import token_hex
+from typing import Literal
 
 from nautilus.errors import CheckpointDamagedError, CheckpointLockedError, StaleLockWarning
 
@@ -148,6 +149,14 @@ def may_be_running(owner: Owner, seen_from: Owner) -> bool:
         pass  # it runs under another account
     started = process_started(owner.pid)
     return not (started and owner.started) or started == owner.started
+
+
+def fate_of(owner: Owner, seen_from: Owner) -> Literal["running", "ended", "unknown"]:
+    """Say what became of a process, as far as another one can know."""
+    if not may_be_running(owner, seen_from):
+        return "ended"
+    is_here = (owner.host, owner.space) == (seen_from.host, seen_from.space)
+    return "running" if is_here and process_started(owner.pid) else "unknown"
 
 
 def process_started(pid: int) -> str:

@@ -40,6 +40,16 @@ class Raw:
     rows: dict[Table, list[Row]]
 
     @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return sum(map(len, self.rows.values()))
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of headers and data; to be asked for once `build` has found that they are."""
+        return sum(len(row[2]) + len(row[3]) for rows in self.rows.values() for row in rows)
+
+    @property
     def mark(self) -> bytes:
         """The digest of the progress, of which `build` has found that it is there."""
         return bytes(self.rows["progress"][0][4])

@@ -3,10 +3,9 @@
 import os
 import sqlite3
 import warnings
-from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from nautilus._types import RunTasks
 from nautilus.errors import (
@@ -30,9 +29,10 @@ from nautilus.runfile.file import (
     transaction,
 )
 from nautilus.runfile.header import RunHeader
+from nautilus.runfile.inspection import in_this_process
 from nautilus.runfile.reading import SavedRun, build, read_rows
 from nautilus.runfile.record import Account, Answer
-from nautilus.runfile.schema import check_tables, create_tables, migrate, newest, version_of
+from nautilus.runfile.schema import check_tables, create_tables, migrate
 from nautilus.runfile.writing import ToParameters, mark_of, write_row, write_state
 from nautilus.runfile.written import Written
 
@@ -69,11 +69,6 @@ def require_free(
             raise
     except (CheckpointDamagedError, CheckpointVersionError):
         pass  # nobody can be writing it
-
-
-def in_this_process(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Run a function on each tuple of arguments, one after the other."""
-    return [function(*task) for task in tasks]
 
 
 class RunStore:
@@ -290,39 +285,3 @@ class RunStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def read_run(
-    path: str | os.PathLike[str], run_tasks: RunTasks | None = in_this_process
-) -> SavedRun:
-    """Return the run of a file that is not to be written, be it finished or under way.
-
-    Parameters
-    ----------
-    path
-        Where it is.
-    run_tasks
-        Computes densities, which are not stored, elsewhere; None leaves them out.
-
-    Raises
-    ------
-    CheckpointError
-        As `RunStore.open` does, but never for belonging to another process.
-    """
-    where = Path(path)
-    check_first_bytes(where)
-    with (
-        closing(connect(where, writes=False)) as connection,
-        transaction(connection, where, "DEFERRED"),
-    ):
-        version = version_of(connection)
-        if version < newest():
-            raise CheckpointVersionError(
-                f"it has version {version} and must be brought to version {newest()}: open it"
-                " once for writing."
-            )
-        check_tables(connection)
-        raw = read_rows(connection)
-    with located(where):
-        saved = build(raw)
-    return saved if run_tasks is None else saved.with_densities(run_tasks)
