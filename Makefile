@@ -9,6 +9,8 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 WHEEL := build/wheel
 WHEEL_RUN := $(WHEEL)/venv/bin/python
 
+TWO_AT_ONCE := -n 2 --dist loadfile
+
 # Stamps are newer than pyproject.toml when the environment holds what it asks for.
 INSTALLED := $(VENV)/.installed
 DEVELOP := $(VENV)/.develop
@@ -18,12 +20,14 @@ export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types imports docs pytest wheel test-statistical benchmark clean
+.PHONY: help demo test lint format types imports docs pytest wheel test-statistical \
+	test-resilience benchmark clean
 
 help:
 	@echo "make demo              fit a real data set; results go to out/"
 	@echo "make test              everything that must pass: style, types, imports, docs, tests, wheel"
 	@echo "make test-statistical  the long statistical suite (about an hour on two cores)"
+	@echo "make test-resilience   500 kills and thousands of failures of the disk (half an hour)"
 	@echo "make benchmark         compare with the public package; what pools and clusters buy"
 	@echo "make lint | docs | pytest | wheel   one part of make test"
 	@echo "make format            let the formatter and the safe fixes of the linter do their work"
@@ -64,8 +68,11 @@ imports: $(DEVELOP)
 docs: $(DEVELOP)
 	$(RUN) -m mkdocs build --strict --quiet
 
+# Tests of pools come one after the other.
 pytest: $(DEVELOP)
-	$(RUN) -m pytest -m "not long"
+	$(RUN) -m pytest $(TWO_AT_ONCE) -m "not long" tests/unit tests/property tests/resilience \
+		tests/statistical src/nautilus
+	$(RUN) -m pytest -m "not long" tests/parallel
 
 # What users get is the wheel and not this folder: its tests must pass on it alone.
 wheel: $(DEVELOP)
@@ -75,10 +82,15 @@ wheel: $(DEVELOP)
 	$(WHEEL_RUN) -m pip install --quiet --upgrade "pip>=25.1"
 	$(WHEEL_RUN) -m pip install --quiet $(WHEEL)/*.whl --group unit
 	$(WHEEL_RUN) -P -c 'import nautilus; assert "site-packages" in nautilus.__file__'
-	$(WHEEL_RUN) -P -m pytest -q -p no:cacheprovider -m "not long" tests/unit
+	$(WHEEL_RUN) -P -m pytest -q -p no:cacheprovider $(TWO_AT_ONCE) -m "not long" tests/unit
 
 test-statistical: $(DEVELOP)
 	$(RUN) -m pytest -m long --timeout=0 tests/statistical
+
+# Counts go to the page of promises.
+test-resilience: $(DEVELOP)
+	NAUTILUS_KILLS=500 NAUTILUS_COUNTS=docs/promises.md $(RUN) -m pytest --timeout=0 \
+		tests/resilience
 
 benchmark: $(DEVELOP)
 	$(RUN) benchmarks/parallel.py --page

@@ -7,6 +7,7 @@
 Parts:
 
 - backends: a likelihood of 10 ms, serial and with four workers of each kind;
+- public: the public package likewise, in the environment of ``compare.py``;
 - efficiency: 1 to 16 workers that sleep, at 10 and at 100 ms per call;
 - bytes: what is sent to four processes and back, also with a likelihood that holds 200 MB;
 - cluster: 10 to 10,000 workers on a virtual clock (see ``cluster.py``).
@@ -30,7 +31,7 @@ from typing import Any
 
 import cluster
 from catalogue import ROOT
-from compare import HERE, code_version, machine_label, read_rows
+from compare import HERE, PUBLIC_ENVIRONMENT, code_version, machine_label, public_python, read_rows
 from parallel_tables import PART_NAMES, render, with_tables
 
 from nautilus.evaluate.threads import THREAD_VARIABLES
@@ -64,6 +65,10 @@ def wanted(parts: Iterable[str], n_eff: float | None, sleep: float | None) -> li
                 for name in ("processes", "mpi4py", "mpi", "dask")
             ),
         ],
+        "public": [
+            {**short, "backend": name, "workers": n}
+            for name, n in (("serial", 1), ("processes", N_WORKERS), ("mpi4py", N_WORKERS))
+        ],
         "efficiency": [
             {**setting, "backend": "processes", "workers": n}
             for setting in (short, long)
@@ -95,9 +100,12 @@ def wanted(parts: Iterable[str], n_eff: float | None, sleep: float | None) -> li
 
 def command_of(key: Row) -> list[str]:
     """Return the command line of a run."""
-    command = [sys.executable, str(HERE / "parallel_one.py"), key["backend"]]
+    is_public = key["part"] == "public"
+    python = public_python_with_mpi() if is_public else Path(sys.executable)
+    script = "parallel_public.py" if is_public else "parallel_one.py"
+    command = [str(python), str(HERE / script), key["backend"]]
     if key["backend"] in MPI_BACKENDS:
-        beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+        beside = os.pathsep.join((str(python.parent), os.environ["PATH"]))
         launcher = shutil.which("mpiexec", path=beside) or "mpiexec"
         command[1:1] = MPI_BACKENDS[key["backend"]]
         command = [launcher, "-n", str(key["workers"] + 1), *command]
@@ -107,6 +115,15 @@ def command_of(key: Row) -> list[str]:
         if name in key:
             command += [f"--{name.replace('_', '-')}", str(key[name])]
     return command
+
+
+def public_python_with_mpi() -> Path:
+    """Return the Python of the public package's environment, with MPI."""
+    python = public_python()
+    if not list(PUBLIC_ENVIRONMENT.rglob("mpi4py/__init__.py")):
+        install = ("-m", "pip", "install", "--quiet", "mpi4py>=4.0", "mpich>=4.2")
+        subprocess.run([str(python), *install], check=True)
+    return python
 
 
 def measure(key: Row) -> Row | None:
@@ -127,9 +144,10 @@ def measure(key: Row) -> Row | None:
 def run_all(given: argparse.Namespace) -> int:
     """Measure what is missing, one run at a time; return the number of failed runs."""
     known = read_rows(given.results)
-    stamp = {"code": code_version("ours"), "label": machine_label()}
-    n_failed = 0
+    label, n_failed = machine_label(), 0
     for key in wanted(given.parts, given.n_eff, given.sleep):
+        package = "public" if key["part"] == "public" else "ours"
+        stamp = {"code": code_version(package), "label": label}
         if any((key | stamp).items() <= row.items() for row in known):
             continue
         row = measure(key)

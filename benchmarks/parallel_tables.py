@@ -8,12 +8,6 @@ from render import number, ratio, table
 
 Row = dict[str, Any]
 
-# Of the public package on this problem. Seconds and speed-ups with four workers are those of its
-# documentation, from another machine; calls are those of `round-3` in results.md.
-ELSEWHERE_SECONDS = {"serial": 330.0, "processes": 100.0, "mpi4py": 110.0}
-ELSEWHERE_SPEED_UP = {"processes": 3.3, "mpi4py": 3.0}
-ELSEWHERE_CALLS = 27_200
-
 SHOWN = {
     "serial": "`pool=None`",
     "processes": "`pool={workers}`",
@@ -29,9 +23,9 @@ to the end of the run: processes of our own start within them, pools that are gi
 that sleep need no core, but the processes all share those of one machine.
 """
 BACKENDS_NOTE = """
-log Z is written as `float.hex`: it has to be equal to the last bit. *Elsewhere* are the figures of
-the public package's documentation for this problem, from another machine: speed-ups can be compared
-rather than seconds. That package makes {calls:,} calls.
+log Z is written as `float.hex`: it has to be equal to the last bit. *Public* is the public package
+on the same problem, machine and day, with its own defaults and {calls:,} calls; its documentation
+has 330 s, 100 s and 110 s.
 """
 EFFICIENCY_NOTE = """
 Efficiency is the time slept over workers times seconds of the whole run, with the start of the
@@ -52,10 +46,15 @@ the sampler's own time is left out.
 
 
 def latest(rows: Iterable[Row], part: str) -> list[Row]:
-    """Return the rows of a part with the code, machine and goal that were measured last."""
+    """Return the rows of a part with the code, machine and goal that were measured last.
+
+    Those of backends come with those of the public package.
+    """
+    rows = list(rows)
     chosen = [row for row in rows if row["part"] == part]
     setting = ("code", "label", "n_eff_wanted")
-    return [row for row in chosen if all(row[key] == chosen[-1][key] for key in setting)]
+    found = [row for row in chosen if all(row[key] == chosen[-1][key] for key in setting)]
+    return found + (latest(rows, "public") if part == "backends" else [])
 
 
 def name_of(row: Row) -> str:
@@ -65,8 +64,11 @@ def name_of(row: Row) -> str:
 
 def backends(rows: list[Row]) -> str:
     """Return the table of backends."""
-    serial = next((row["seconds"] for row in rows if row["backend"] == "serial"), None)
-    head = ("pool", "workers", "seconds", "speed-up", "calls", "log Z", "elsewhere: s", "speed-up")
+    ours = [row for row in rows if row["part"] == "backends"]
+    theirs = {row["backend"]: row for row in rows if row["part"] == "public"}
+    seconds = {name: row["seconds"] for name, row in theirs.items()}
+    serial = next((row["seconds"] for row in ours if row["backend"] == "serial"), None)
+    head = ("pool", "workers", "seconds", "speed-up", "calls", "log Z", "public: s", "speed-up")
     body = [
         [
             name_of(row),
@@ -75,12 +77,13 @@ def backends(rows: list[Row]) -> str:
             ratio(serial, row["seconds"]),
             number(row["n_like"]),
             f"`{row['log_z_hex']}`",
-            number(ELSEWHERE_SECONDS.get(row["backend"])),
-            number(ELSEWHERE_SPEED_UP.get(row["backend"]), ".1f"),
+            number(seconds.get(row["backend"]), ".1f"),
+            ratio(seconds.get("serial"), seconds.get(row["backend"])),
         ]
-        for row in rows
+        for row in ours
     ]
-    return table(head, body) + BACKENDS_NOTE.format(calls=ELSEWHERE_CALLS)
+    calls = max((row["n_like"] for row in theirs.values()), default=0)
+    return table(head, body) + (BACKENDS_NOTE.format(calls=calls) if theirs else "")
 
 
 def efficiency(rows: list[Row]) -> str:
@@ -145,7 +148,7 @@ PARTS: dict[str, tuple[str, Callable[[list[Row]], str]]] = {
     "bytes": ("What is sent", sent),
     "cluster": ("Clusters", cluster),
 }
-PART_NAMES = tuple(PARTS)
+PART_NAMES = (*PARTS, "public")
 
 
 ON_THE_PAGE = ("backends", "efficiency", "cluster")

@@ -43,6 +43,11 @@ def signals_raise() -> Iterator[None]:
         signal.signal(number, _raise)
     try:
         yield
+    except KeyboardInterrupt as error:
+        # That of a worker, which Ctrl-C reaches too, may be here before our own.
+        if isinstance(error, Termination) or signal.SIGINT not in replaced or is_interactive():
+            raise
+        raise Interruption(128 + signal.SIGINT) from error
     finally:
         for number, old in replaced.items():
             signal.signal(number, old)

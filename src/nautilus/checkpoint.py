@@ -26,6 +26,7 @@ from nautilus.runfile import (
     RunHeader,
     RunStore,
     SavedRun,
+    is_there,
     new_header,
     read_run,
     require_free,
@@ -33,13 +34,15 @@ from nautilus.runfile import (
     set_aside,
     try_folder,
 )
-from nautilus.runfile.writing import Written
+from nautilus.runfile.lock import this_process
+from nautilus.runfile.written import Written
 
 N_PROBES = 8
 """Points of the unit cube whose parameters tell whether a prior is the one of the file."""
 
-SAVE_SHARE = 0.01
-"""Share of the time that saving within a stage may take, as long as the interval allows it."""
+SAVE_SHARE = 0.005
+"""Share of the time that saving within a stage may take, as long as the interval allows it; that
+after each step comes on top."""
 
 ANSWER_GROWTH = 1.1
 """Weights of all points change with every stage; they are written when there are so many times
@@ -70,9 +73,11 @@ class Checkpoint:
         self.header: RunHeader | None = None
         self._written: Written | None = None
         self._store: RunStore | None = None
+        self._owner = this_process()
         self._is_ours = settings.resume is True
         self._n_answered = 0
         self._saved_at = self._save_seconds = 0.0
+        self._n_saved: int | None = None
 
     @property
     def path(self) -> Path:
@@ -95,7 +100,7 @@ class Checkpoint:
             If the file cannot be used, or holds another run.
         """
         path = self.path
-        if not path.exists():
+        if not is_there(path):
             try_folder(path)
             return None
         if not self._is_ours:
@@ -110,12 +115,18 @@ class Checkpoint:
         CheckpointError
             If the file cannot be used, belongs to another process or holds another run.
         """
-        if not self._is_ours or not self.path.exists():
+        if not self._is_ours or not is_there(self.path):
             return None
-        self._store = RunStore.open(self.path, take_over=self._settings.take_over)
-        if self._written is not None and self._store.follow(self._written):
-            return None
-        return self._adopt(self._store.load(None), config, is_seed_given=True)
+        store = RunStore.open(self.path, take_over=self._settings.take_over, owner=self._owner)
+        try:
+            is_known = self._written is not None and store.follow(self._written)
+            saved = None if is_known else self._adopt(store.load(None), config, is_seed_given=True)
+        except BaseException:
+            # What this process knows of the file is still true, and is not to be read again.
+            store.close()
+            raise
+        self._store = store
+        return saved
 
     def create(self, config: Config, state: RunState, account: Account) -> None:
         """Make the file unless it is open; what was there is kept or lost as the settings say.
@@ -128,16 +139,20 @@ class Checkpoint:
         if self._store is not None:
             return
         path, resume = self.path, self._settings.resume
-        is_there = path.exists() and not self._is_ours
-        if is_there:
-            require_free(path, take_over=self._settings.take_over, is_kept=resume == "overwrite")
-        if is_there and resume == "overwrite":
+        is_other = is_there(path) and not self._is_ours
+        if is_other:
+            require_free(
+                path, take_over=self._settings.take_over, is_kept=resume == "overwrite",
+                owner=self._owner,
+            )  # fmt: skip
+        if is_other and resume == "overwrite":
             kept = set_aside(path, datetime.now())  # noqa: DTZ005 - a name for people who are here
             _logger.info("The run that was in %s is kept in %s.", path, kept)
         self.header = self._header(config)
         self._store = RunStore.create(
-            path, self.header, state, account, replaces=is_there and resume is False
-        )
+            path, self.header, state, account,
+            replaces=is_other and resume is False, owner=self._owner,
+        )  # fmt: skip
         self._is_ours = True
         self._saved_at = time.monotonic()
 
@@ -146,6 +161,9 @@ class Checkpoint:
         *, is_step: bool,
     ) -> None:  # fmt: skip
         """Save a run if that is worth its time, and always after a step.
+
+        Results that are not worth it yet are saved by a later call, which may come with the same
+        state: call this also while nothing comes.
 
         Parameters
         ----------
@@ -170,7 +188,8 @@ class Checkpoint:
         """
         waited = time.monotonic() - self._saved_at
         wait = min(self._settings.interval, self._save_seconds / SAVE_SHARE)
-        if self._store is None or not (is_step or waited >= wait):
+        has_news = state.n_like != self._n_saved
+        if self._store is None or not (is_step or (has_news and waited >= wait)):
             return
         is_due = state.ledger.n_points >= max(ANSWER_GROWTH * self._n_answered, 1)
         try:
@@ -208,12 +227,13 @@ class Checkpoint:
     def _write(
         self, store: RunStore, state: RunState, account: Account, answer: Answer | None
     ) -> None:
-        start = time.monotonic()
+        start, self._n_saved = time.monotonic(), None
         try:
             store.save(state, account, self._parameters_of, answer)
         finally:
             self._saved_at = time.monotonic()
             self._save_seconds = self._saved_at - start
+        self._n_saved = state.n_like
         if answer is not None:
             self._n_answered = len(answer.log_weights)
 

@@ -63,7 +63,7 @@ def parse_path(filepath: object) -> Path:
             f"{path.name} will be an SQLite database, whatever its name says; a name such as"
             f" {path.with_suffix('.nautilus').name} misleads nobody.",
             CheckpointNameWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return path.absolute()
 

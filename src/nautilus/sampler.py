@@ -134,8 +134,8 @@ class Sampler(Readout):
         once in each process that evaluates it, for what cannot be sent there.
     save_interval
         Most seconds of wall time between two saves of results within a stage, at least 0; more
-        often where saving takes less than a hundredth of the time. Whatever else changes is saved
-        at once.
+        often where saving takes less than a two-hundredth of the time. Whatever else changes is
+        saved at once.
     n_recheck
         Points of the file, 3 by default, that are evaluated again before its run is continued, to
         find out whether the likelihood is still the same.

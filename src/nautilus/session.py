@@ -146,7 +146,7 @@ class Session:
                     for step in run:
                         self.state = step.state
                         self._watch.look()
-                        self._save(step)
+                        self._save(is_step=bool(step.message))
                         self._report(step, goal, reporter)
                         reason = step.stop or reason
             except BaseException as error:
@@ -228,10 +228,10 @@ class Session:
         if self._checkpoint is not None:
             self._checkpoint.close(self.state, self._account(), self._answer_to_save)
 
-    def _save(self, step: Step) -> None:
+    def _save(self, *, is_step: bool) -> None:
         if self._checkpoint is not None:
             self._checkpoint.save(
-                self.state, self._account(), self._answer_to_save, is_step=bool(step.message)
+                self.state, self._account(), self._answer_to_save, is_step=is_step
             )
 
     def _account(self) -> Account:
@@ -247,10 +247,18 @@ class Session:
     def _is_over(self) -> bool:
         return self._watch.seconds >= self._limits.timeout
 
+    def _look_around(self) -> bool:
+        """Save what came in and could wait so far, and tell whether it is over.
+
+        Asked while calls are waited for: the next result may come in hours.
+        """
+        self._save(is_step=False)
+        return self._is_over()
+
     def _evaluate(self, points: FloatArray) -> TimedChunks:
-        grace = self._limits.grace
+        grace, asked = self._limits.grace, self._look_around
         return self._watch.time(
-            lambda: self._evaluator.evaluate(points, grace=grace, is_over=self._is_over)
+            lambda: self._evaluator.evaluate(points, grace=grace, is_over=asked)
         )
 
     def _report(self, step: Step, goal: Goal, reporter: Reporter) -> None:

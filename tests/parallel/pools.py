@@ -160,6 +160,28 @@ KINDS = {
 }
 
 
+@contextmanager
+def mpi_pool() -> Iterator[object]:
+    """Open the pool of a script that was started with ``-m mpi4py.futures``."""
+    from mpi4py.futures import MPIPoolExecutor  # noqa: PLC0415 - starts MPI in this process
+
+    with MPIPoolExecutor() as pool:
+        yield pool
+
+
+MPI_KINDS = {"mpi": Kind(_given("mpi")), "MPIPoolExecutor": Kind(mpi_pool)}
+"""Kinds that need a process which a launcher started, on three ranks."""
+
+CONTRACT_KIND = "NAUTILUS_TEST_POOL"
+"""Environment variable with the name of one of these, where they can be had."""
+
+
+def kinds_here() -> dict[str, Kind]:
+    """Return the kinds of pools that can be had in this process."""
+    name = os.environ.get(CONTRACT_KIND)
+    return KINDS if name is None else {name: MPI_KINDS[name]}
+
+
 class NamedPrior:
     """Two parameters, one of them curved."""
 
@@ -191,7 +213,7 @@ def collect(evaluator, points, log_l=None):
     return log_l, blobs
 
 
-SECONDS = 20
+SECONDS = 60
 """How long to wait for what is bound to happen."""
 
 

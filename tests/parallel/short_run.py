@@ -26,8 +26,8 @@ def bits(sampler):
     return f"{float(sampler.log_z).hex()} {len(points)} {hashlib.sha256(arrays).hexdigest()}"
 
 
-def run(log_l=likelihood, pool=None):
+def run(log_l=likelihood, pool=None, **settings):
     """Run and return the bits of the result."""
-    with make_sampler(log_l, pool) as sampler:
+    with make_sampler(log_l, pool, **settings) as sampler:
         assert sampler.run(n_eff=400)
         return bits(sampler)

@@ -29,14 +29,14 @@ from nautilus.evaluate.likelihood import Likelihood
 # Workers cannot import this file; everything in it has to travel by value.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("no_process_left")]
+pytestmark = [pytest.mark.timeout(150), pytest.mark.usefixtures("no_process_left")]
 
 LINE = np.linspace(0.05, 0.95, 19)[:, np.newaxis].repeat(2, axis=1)
 PLACE = 0.75
 """Where on the line the accident happens, the 15th of 19 points."""
 
 OTHERS = np.delete(np.arange(19), 14)
-SHORT = 0.3
+SHORT = 1.0
 """Seconds for calls that hang."""
 
 
@@ -190,9 +190,10 @@ def test_a_run_with_a_death_has_the_numbers_of_a_run_without(pool, tmp_path):
         np.testing.assert_array_equal(ours, expected)
 
 
+@DEATHS
 @on("loky", "dask")
-def test_a_point_that_always_kills_is_named_after_all_others_are_done(pool):
-    evaluator = evaluator_of(end_by_exit, pool)
+def test_a_point_that_always_kills_is_named_after_all_others_are_done(pool, die):
+    evaluator = evaluator_of(die, pool)
     found = np.empty(19)
     with pytest.raises(WorkerLostError, match=r"Workers died \d times") as error:
         collect(evaluator, log_l=found)
@@ -408,7 +409,7 @@ pool.join()
 @on("fork")
 def test_a_fork_of_a_process_with_a_watchdog_can_have_limits(pool):
     # As pytest arms it, but not all who run pytest do.
-    faulthandler.dump_traceback_later(40, exit=True)
+    faulthandler.dump_traceback_later(140, exit=True)
     try:
         evaluator = evaluator_of(loop, pool, call_timeout=SHORT, on_error="-inf")
         assert collect(evaluator)[14] == -np.inf

@@ -322,6 +322,16 @@ def test_threads_of_this_process_share_one_numerical_thread():
     assert sampler.result.blobs.max() == 1
 
 
+def test_workers_that_hold_a_large_likelihood_do_not_count_as_leaking():
+    def log_l(_):
+        from loky import process_executor  # noqa: PLC0415 - that of the worker
+
+        return 0.0, float(process_executor._MAX_MEMORY_LEAK_SIZE)
+
+    with Evaluator(Likelihood(log_l, NamedPrior()), 2) as evaluator:
+        assert collect(evaluator, LINE)[1].min() > 1e15
+
+
 def test_a_slow_likelihood_keeps_few_chunks_under_way(monkeypatch):
     monkeypatch.setattr(chunks, "TARGET_SECONDS", 0.01)
     started = []

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pools import wait_for, wait_for_end
+from pools import CONTRACT_KIND, wait_for, wait_for_end
+
+from nautilus.runfile import read_run
 
 pytestmark = [
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
     pytest.mark.skipif(sys.platform == "win32", reason="its launchers are others"),
 ]
 
@@ -55,9 +57,13 @@ class Job:
     folder: Path
     process: subprocess.Popen
 
-    def end(self):
+    def end(self, seconds=100):
         """Wait until no rank is left; return status and output of all."""
-        output, _ = self.process.communicate(timeout=60)
+        try:
+            output, _ = self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
         wait_for_end(int(path.read_text()) for path in self.folder.glob("rank-*"))
         return self.process.returncode, output
 
@@ -69,15 +75,21 @@ def start(folder, n_ranks, script, *, how=PLAIN, header=START):
     """Start a script; with no ranks, without a launcher."""
     path = folder / "script.py"
     path.write_text(header + textwrap.dedent(script))
-    launch = [LAUNCHER, "-n", str(n_ranks)] if n_ranks else []
+    return launch(folder, n_ranks, [*how, str(path)])
+
+
+def launch(folder, n_ranks, arguments, **variables):
+    """Start Python with arguments under the launcher; with no ranks, without it."""
+    launcher = [LAUNCHER, "-n", str(n_ranks)] if n_ranks else []
     process = subprocess.Popen(
-        [*launch, sys.executable, *how, str(path)],
+        [*launcher, sys.executable, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         text=True,
         cwd=folder,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | variables,
+        start_new_session=True,
     )
     return Job(folder, process)
 
@@ -159,6 +171,35 @@ def test_pairs_of_pools_give_the_bits_of_a_serial_run(tmp_path, expected, how, p
     assert names(tmp_path, "worked-*") == ["worked-1", "worked-2"]
 
 
+def test_a_run_that_was_killed_goes_on_with_other_ranks(tmp_path, expected):
+    script = """
+        n_calls = 0
+
+        def log_l(parameters):
+            global n_calls
+            n_calls += 1
+            if n_calls == 250 and not (here / "killed").exists():
+                leave("killed")
+                os.kill(os.getpid(), 9)
+            return likelihood(parameters)
+
+        leave("bits", run(log_l, "mpi", filepath=here / "run.nautilus", save_interval=0))
+    """
+    status, output = start(tmp_path, 3, script).end()
+    assert status not in {0, None}, output
+    assert read_run(tmp_path / "run.nautilus").state.n_like > 100
+    assert finish(tmp_path, 4, script).file("bits") == expected
+
+
+@pytest.mark.parametrize(("how", "kind"), [(PLAIN, "mpi"), (FUTURES, "MPIPoolExecutor")])
+def test_the_contract_of_all_pools_holds(how, kind):
+    script = Path(__file__).with_name("contract_on_mpi.py")
+    variables = {CONTRACT_KIND: kind}
+    status, output = launch(script.parents[2], 3, [*how, str(script)], **variables).end(200)
+    assert status == 0, output
+    assert re.search(r"\d\d passed", output), output
+
+
 def test_a_lone_process_is_told_how_to_start(tmp_path):
     status, output = start(tmp_path, 0, 'make_sampler(pool="mpi")').end()
     assert status == 1
@@ -190,7 +231,10 @@ DEATHS = {
 
 @pytest.mark.parametrize(
     ("death", "how", "pool"),
-    [*((death, PLAIN, '"mpi"') for death in DEATHS), ("exit 0", FUTURES, "MPIPoolExecutor()")],
+    [
+        *((death, PLAIN, '"mpi"') for death in DEATHS),
+        *((d, FUTURES, "MPIPoolExecutor()") for d in ("exit 0", "killed", "segmentation fault")),
+    ],
 )
 def test_the_death_of_a_rank_ends_the_job_and_is_told(tmp_path, death, how, pool):
     die, message = DEATHS[death]
@@ -203,6 +247,7 @@ def test_the_death_of_a_rank_ends_the_job_and_is_told(tmp_path, death, how, pool
             global n_calls
             n_calls += 1
             if n_calls == 100:
+                leave("dies")
                 {die}
             return likelihood(parameters)
 
@@ -210,7 +255,9 @@ def test_the_death_of_a_rank_ends_the_job_and_is_told(tmp_path, death, how, pool
             run(log_l, {pool})
             leave("end")
     """
-    status, output = start(tmp_path, 3, script, how=how).end()
+    job = start(tmp_path, 3, script, how=how)
+    wait_for((tmp_path / "dies").exists)
+    status, output = job.end(30)  # so it is promised
     assert status not in {0, None}, output
     assert re.search(message, output), output
     assert names(tmp_path, "end") == []
@@ -230,7 +277,7 @@ AT_WORK = """
         sampler = make_sampler(log_l, "mpi")
 """
 
-SIGNALS = {"SIGINT": "KeyboardInterrupt", "SIGTERM": "Termination"}
+SIGNALS = {"SIGINT": "Interruption", "SIGTERM": "Termination"}
 
 
 @pytest.mark.parametrize("name", SIGNALS)
@@ -261,9 +308,7 @@ def test_a_signal_ends_the_job_although_calls_go_on(tmp_path, name):
     script = (
         AT_WORK
         + """
-        from nautilus.evaluate import flight
-        flight.GRACE_SECONDS = 0.5
-        sampler.run(n_eff=400)
+        sampler.run(n_eff=400, grace=0.5)
     """
     )
     job = start(tmp_path, 3, script)
@@ -272,4 +317,4 @@ def test_a_signal_ends_the_job_although_calls_go_on(tmp_path, name):
     status, output = job.end()
     assert status not in {0, None}
     assert "The script ended while calls of the likelihood were under way" in output
-    assert ("KeyboardInterrupt" in output) == (name == "SIGINT")
+    assert "nautilus: interrupted after" in output

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from pools import A_OF_LINE, KINDS, LINE, Engines, NamedPrior, collect, cube_points
+from pools import A_OF_LINE, LINE, Engines, NamedPrior, collect, cube_points, kinds_here
 from threadpoolctl import threadpool_info
 
 from nautilus.errors import BackendError, LikelihoodError
@@ -18,10 +18,14 @@ from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.tasks import TaskRunner
 
 pytestmark = [
-    pytest.mark.timeout(60),
+    pytest.mark.timeout(150),
     # Some kinds fork by default, whatever newer versions of Python say to it.
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]
+
+
+SHORT = 1.0
+"""Seconds for a call that hangs; so long no other is held up."""
 
 
 def leave_file(folder):
@@ -101,9 +105,9 @@ def engines():
     engines.close()
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=kinds_here())
 def kind(request):
-    return KINDS[request.param]
+    return kinds_here()[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +227,7 @@ class TestContract:
             collect(evaluator, points)
         assert e.value.parameters["a"] == pytest.approx(1.9)
         np.testing.assert_array_equal(e.value.point, points[4])
-        assert "raise StubbornError" in e.value.remote_traceback
+        assert ", in log_l\n" in e.value.remote_traceback
         found, _ = collect(evaluator, points[:4])  # the evaluator goes on
         np.testing.assert_array_equal(found, np.zeros(4))
 
@@ -234,7 +238,9 @@ class TestContract:
         with pytest.raises(LikelihoodError, match=r"returned nan at a = 1\.[78]"):
             collect(evaluator, LINE, found)
         before = (tmp_path / "before").read_text().split()
-        assert len(before) >= 9
+        # The test before the run called the first point, which may wait behind the last one.
+        before.remove(repr(float(A_OF_LINE[0])))
+        assert len(before) >= 8
         was_called = np.array([repr(float(a)) in before for a in A_OF_LINE])
         np.testing.assert_array_equal(found[was_called], 0.0)
         assert np.isnan(found[18])
@@ -297,11 +303,11 @@ class TestContract:
                 time.sleep(0.05)
             return parameters["a"]
 
-        lenient = Likelihood(log_l, NamedPrior(), call_timeout=0.25, on_error="-inf")
+        lenient = Likelihood(log_l, NamedPrior(), call_timeout=SHORT, on_error="-inf")
         found, _ = collect(Evaluator(lenient, pool), LINE)
         np.testing.assert_array_equal(found, [*A_OF_LINE[:18], -np.inf])
-        strict = Evaluator(Likelihood(log_l, NamedPrior(), call_timeout=0.25), pool)
-        with pytest.raises(LikelihoodError, match=r"call_timeout = 0.25 s at a = 1\.[78]") as e:
+        strict = Evaluator(Likelihood(log_l, NamedPrior(), call_timeout=SHORT), pool)
+        with pytest.raises(LikelihoodError, match=rf"call_timeout = {SHORT} s at a = 1\.[78]") as e:
             collect(strict, LINE)
         assert e.value.parameters["a"] == A_OF_LINE[18]
 

@@ -37,6 +37,16 @@ def test_a_run_gives_the_bits_of_a_serial_run(name, expected):
         assert short_run.run(pool=pool) == expected
 
 
+def test_a_run_that_goes_on_on_another_pool_each_time_gives_the_same_bits(expected, tmp_path):
+    path, n_like = tmp_path / "run.nautilus", 0
+    for open_pool in POOLS.values():
+        n_like += 130
+        with open_pool() as pool, short_run.make_sampler(pool=pool, filepath=path) as sampler:
+            assert not sampler.run(n_eff=400, n_like_max=n_like)
+            assert sampler.n_like == n_like
+    assert short_run.run(filepath=path) == expected
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
 def test_a_run_of_which_a_worker_dies_gives_the_same_bits(tmp_path, expected):
     n_calls = 0

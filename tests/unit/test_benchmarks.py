@@ -83,10 +83,12 @@ def test_table_of_backends(load):
         row(1.0, backend="serial", workers=1, seconds=99.0, code="older"),
         row(1.0, backend="serial", workers=1, seconds=8.0),
         row(1.0, backend="mpi4py", workers=4, seconds=2.5),
+        row(2.0, part="public", code="theirs", backend="serial", workers=1, seconds=20.0),
+        row(2.0, part="public", code="theirs", backend="mpi4py", workers=4, seconds=8.0),
     ]
     serial, mpi = tables.render(rows).split("| --: |\n")[1].splitlines()[:2]
-    assert serial == "| `pool=None` | 1 | 8.0 | 1.00 | 7 | `0x1.0000000000000p+0` | 330 | - |"
-    assert mpi.endswith("| 4 | 2.5 | 3.20 | 7 | `0x1.0000000000000p+0` | 110 | 3.0 |")
+    assert serial == "| `pool=None` | 1 | 8.0 | 1.00 | 7 | `0x1.0000000000000p+0` | 20.0 | 1.00 |"
+    assert mpi.endswith("| 4 | 2.5 | 3.20 | 7 | `0x1.0000000000000p+0` | 8.0 | 2.50 |")
 
 
 def test_tables_of_the_documentation_are_those_that_were_measured(load):

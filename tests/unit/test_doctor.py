@@ -33,6 +33,9 @@ from nautilus.evaluate.launch import Launch, read_launch
 GIB = 1 << 30
 UNLIMITED_V1 = "9223372036854771712"
 
+SHORT, LONG = 5, 60
+"""Seconds within which a small program ends if it ends at all, and for one that is waited for."""
+
 
 def write(folder, files):
     for name, text in files.items():
@@ -327,14 +330,14 @@ class TestApart:
     @pytest.mark.parametrize("end", ["time.sleep(600)", "sys.exit(0)"])
     def test_nothing_that_it_started_stays(self, end, tmp_path):
         code = f"""if True:
-            import os, signal, subprocess, sys, time
+            import signal, subprocess, sys, time
             from pathlib import Path
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             Path({str(tmp_path / "child")!r}).write_text(str(child.pid))
             {end}
         """
-        ended = run_apart([sys.executable, "-c", code], 2)
+        ended = run_apart([sys.executable, "-c", code], LONG if "exit" in end else SHORT)
         assert ended.status == (0 if "exit" in end else None)
         child = int((tmp_path / "child").read_text())
         deadline = time.monotonic() + 30
@@ -383,7 +386,7 @@ class TestPackages:
             dying_one="import os; os.abort()",
         )
         names = ("raising_one", "hanging_one", "dying_one", "good_one", "nautilus_of_nobody")
-        found = try_packages(names, 2)
+        found = try_packages(names, SHORT)
         assert [package.name for package in found] == list(names)
         assert [package.version for package in found] == ["?", "?", "?", "?", None]
         assert found[0].problem == "OSError: libcuda.so.1 is missing"
@@ -447,7 +450,7 @@ class TestSelfTests:
         ("code", "note"),
         [
             ("import os; os.abort()", "ended by signal 6"),
-            ("import time; time.sleep(600)", "no answer within 2 s"),
+            ("import time; time.sleep(600)", f"no answer within {SHORT} s"),
             ("raise ValueError('no such pool')", "ValueError: no such pool"),
             ("""print('{"error": "RuntimeError: x"}'); exit(1)""", "RuntimeError: x"),
             ("pass", "ended with exit status 0, without a word"),
@@ -455,7 +458,7 @@ class TestSelfTests:
         ],
     )
     def test_what_goes_wrong_is_told_in_one_line(self, code, note):
-        outcome = try_backend(SelfTest("x", "x"), [sys.executable, "-c", code], 2)
+        outcome = try_backend(SelfTest("x", "x"), [sys.executable, "-c", code], SHORT)
         assert (outcome.state, outcome.note) == ("failed", note)
 
     def test_why_one_is_not_tried(self):

@@ -10,7 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from nautilus.errors import CheckpointDamagedError, CheckpointLockedError, StaleLockWarning
+from nautilus.errors import (
+    CheckpointDamagedError,
+    CheckpointLockedError,
+    CheckpointStorageError,
+    StaleLockWarning,
+)
 from nautilus.run.config import Config
 from nautilus.run.state import new_state
 from nautilus.runfile import Account, Clocks, RunStore, lock, new_header, read_run
@@ -95,6 +100,21 @@ def test_this_process_cannot_open_a_file_twice(path):
         pytest.raises(CheckpointLockedError, match="which is this process"),
     ):
         RunStore.open(path)
+
+
+def test_what_this_process_could_not_give_back_it_opens_again(path, monkeypatch):
+    def refuse(*_):
+        raise CheckpointStorageError("the disk does not answer.")
+
+    first = RunStore.open(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(lock, "release", refuse)
+        first.close()
+    assert owner_in(path) == first._owner
+    with pytest.raises(CheckpointLockedError, match="which is this process"):
+        RunStore.open(path)
+    RunStore.open(path, owner=first._owner).close()
+    assert owner_in(path) is None
 
 
 def test_a_fork_neither_saves_nor_gives_back(path, monkeypatch):

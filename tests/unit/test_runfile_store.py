@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,10 @@ def half(tmp_path_factory, small_run, grown):
     return path.read_bytes()
 
 
+def count_rows(run_store, table):
+    return run_store._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
 class TestSaving:
     def test_every_step_is_there_again(self, tmp_path, header, grown, small_run, bits):
         path = tmp_path / "run.db"
@@ -125,6 +130,51 @@ class TestSaving:
             run_store.save(grown[k], Account())
         assert rows == ["results", "progress"]
 
+    def test_complete_stages_are_not_looked_at_again(self, tmp_path, header, grown, monkeypatch):
+        """Otherwise the time of a save would grow with the run."""
+        seen, view = [], writing.PendingStage
+
+        def look(*arguments):
+            seen.append(arguments)
+            return view(*arguments)
+
+        monkeypatch.setattr(writing, "PendingStage", look)
+        with RunStore.create(tmp_path / "run.db", header, grown[0]) as run_store:
+            for before, after in pairwise(grown):
+                seen.clear()
+                run_store.save(after, Account())
+                ledgers = before.ledger, after.ledger
+                is_retyped = (
+                    ledgers[0].n_points and ledgers[0].blobs.dtype != ledgers[1].blobs.dtype
+                )
+                # Without parameters only the one stage that became complete.
+                n_new = len(ledgers[1].stages) - len(ledgers[0].stages)
+                assert len(seen) == (len(ledgers[1].stages) if is_retyped else n_new)
+
+    @pytest.mark.parametrize(("row_bytes", "n_rows"), [(10**6, 1), (1, 3)])
+    def test_results_that_came_singly_become_one_row_with_their_stage(
+        self, row_bytes, n_rows, tmp_path, header, monkeypatch, bits
+    ):
+        monkeypatch.setattr(writing, "MERGED_BYTES", row_bytes)
+        state, path, found = new_state(2), tmp_path / "run.db", []
+        with RunStore.create(path, header, state) as run_store:
+            for _ in range(2):
+                stage = Stage(Phase.EXPLORATION, np.array([3]))
+                pending = PendingStage(
+                    stage, np.full((3, 2), 0.5), np.full(3, np.nan), None, np.zeros(3, dtype=bool)
+                )
+                for row in (2, 0, 1):
+                    pending = pending.fill(np.array([row]), np.ones(1), np.full((1, 2), row))
+                    state = replace(state, pending=pending)
+                    run_store.save(state, Account())
+                    assert bits(read_run(path).state.pending) == bits(pending)
+                    found.append(count_rows(run_store, "results"))
+                ledger = state.ledger.append(stage, pending.points, pending.log_l, pending.blobs)
+                state = replace(whole(replace(state, ledger=ledger)), pending=None)
+                run_store.save(state, Account())
+                assert bits(read_run(path).state) == bits(state)
+        assert found == [1, 2, n_rows, n_rows + 1, n_rows + 2, 2 * n_rows]
+
     def test_arrays_cannot_be_changed(self, path):
         state = read_run(path).state
         proposal = state.proposals[-1]
@@ -174,6 +224,24 @@ class TestSaving:
             state = whole(RunState(ledger, state.proposals, DensityTable(np.empty((0, 1)))))
             run_store.save(state, Account())
         assert bits(read_run(path).state) == bits(state)
+
+    def test_a_state_that_lost_something_is_not_saved(self, tmp_path, header, grown):
+        k = next(k for k in range(30, 60) if grown[k].pending and grown[k].pending.n_done > 50)
+        state = grown[k]
+        lost = replace(state.pending, is_done=np.zeros_like(state.pending.is_done))
+        other = replace(state.pending, stage=replace(state.pending.stage))
+        fewer = replace(state.ledger, stages=state.ledger.stages[:-1])
+        with RunStore.create(tmp_path / "run.db", header, state) as run_store:
+            for worse in (
+                replace(state, pending=lost),
+                replace(state, pending=other),
+                replace(state, pending=None),
+                replace(state, ledger=fewer),
+                replace(state, proposals=state.proposals[:-1]),
+            ):
+                with pytest.raises(CheckpointMismatchError, match="did not grow"):
+                    run_store.save(worse, Account())
+            run_store.save(state, Account())
 
     def test_another_run_is_not_saved_over_it(self, path, grown, small_run):
         other = small_run.carry_on(new_state(2))[3]

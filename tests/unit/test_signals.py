@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 
 from nautilus import Prior, Sampler
 from nautilus._signals import Termination, signals_raise
+from nautilus.runfile import read_run
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -37,7 +39,7 @@ def test_the_handler_is_put_back(error):
     if error is None:
         body()
     else:
-        with pytest.raises(error, match=r"^$"):
+        with pytest.raises(error, match=r"^(130)?$"):
             body()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
@@ -49,6 +51,70 @@ def test_a_handler_of_the_user_stays(handler):
         assert signal.getsignal(signal.SIGTERM) is handler
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is handler
+
+
+SCRIPT = """
+import os, signal, sys
+from nautilus import Prior, Sampler
+
+def log_l(parameters):
+    calls.append(parameters)
+    if len(calls) == 180:
+        os.kill(os.getpid(), signal.NUMBER)
+    return 0.0
+
+calls = []
+prior = Prior()
+prior.add_parameter("a")
+sampler = Sampler(prior, log_l, n_live=50, seed=1, filepath=FILEPATH)
+try:
+    sampler.run(n_like_max=400)
+except CAUGHT as error:
+    print(type(error).__mro__[1].__name__)
+    raise
+"""
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+@pytest.mark.parametrize(
+    ("name", "caught"),
+    [("SIGINT", "KeyboardInterrupt"), ("SIGTERM", "SystemExit"), ("SIGUSR1", "SystemExit")],
+)
+def test_a_script_ends_with_the_status_of_the_signal_and_a_word(name, caught, is_saved, tmp_path):
+    path = tmp_path / "run.nautilus"
+    script = SCRIPT.replace("FILEPATH", repr(str(path)) if is_saved else "None")
+    script = script.replace("NUMBER", name).replace("CAUGHT", caught)
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=50
+    )
+    number = getattr(signal, name)
+    assert done.returncode == 128 + number
+    assert done.stdout == ("Termination\n" if name == "SIGINT" else "SystemExit\n")
+    found = re.fullmatch(r"nautilus: interrupted after (\d+) evaluations, (.*)\n", done.stderr)
+    assert found, done.stderr
+    if is_saved:
+        assert found[2] == f"saved in {path}. Run the same script again to continue."
+        assert read_run(path).state.n_like == int(found[1]) > 0
+    else:
+        assert "in memory only" in found[2]
+
+
+def test_where_somebody_types_an_interrupt_is_one(monkeypatch):
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    with pytest.raises(KeyboardInterrupt) as error, signals_raise():  # noqa: PT011 - has no text
+        signal.raise_signal(signal.SIGINT)
+    assert type(error.value) is KeyboardInterrupt
+
+
+@pytest.mark.parametrize("is_typed", [True, False])
+def test_the_interrupt_of_a_worker_is_ours(is_typed, monkeypatch):
+    if is_typed:
+        monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    with pytest.raises(KeyboardInterrupt) as error, signals_raise():  # noqa: PT011 - has no text
+        raise KeyboardInterrupt
+    assert isinstance(error.value, Termination) != is_typed
+    if not is_typed:
+        assert error.value.code == 130
 
 
 def test_contexts_nest():
@@ -94,7 +160,7 @@ with signals_raise():
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=50
     )
     assert int(done.stdout) == -signal.SIGTERM
 

@@ -24,6 +24,9 @@ ACCEPTED = (
 POLL_SECONDS = 0.5
 """How often a pool is asked whether its workers live."""
 
+LEAK_VARIABLE = "LOKY_MAX_MEMORY_LEAK_SIZE"
+"""Bytes that a worker of loky may gain before it is taken to be leaking, and replaced."""
+
 
 class Recovery(Enum):
     """What happens to a pool of which a worker died."""
@@ -266,6 +269,8 @@ def _of_number(pool: Any, threads_per_worker: int | None) -> ExecutorHandle:
         return ExecutorHandle(SerialExecutor, 1)
     n_threads = str(threads_per_worker)
     env = {} if threads_per_worker is None else dict.fromkeys(THREAD_VARIABLES, n_threads)
+    # Where psutil is installed, loky would end workers that hold a large likelihood as leaking.
+    env[LEAK_VARIABLE] = os.environ.get(LEAK_VARIABLE, "1e18")
 
     def make() -> Executor:
         executor: Executor = loky.ProcessPoolExecutor(

@@ -155,7 +155,8 @@ class DaskCluster(Cluster):
         # The scheduler is asked, which takes milliseconds; while it cannot be reached the last
         # answer holds, and the status of the client says what becomes of it.
         if time.monotonic() > self._asked + ASK_SECONDS:
-            with suppress(OSError, TimeoutError):
+            # A client that was closed has no scheduler any more.
+            with suppress(OSError, TimeoutError, AttributeError):
                 self._n_slots = sum(self._client.nthreads().values())
             self._asked = time.monotonic()
         return self._n_slots

@@ -17,7 +17,7 @@ from typing import Any
 
 HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
-OUTPUT_SECONDS = 0.5
+OUTPUT_SECONDS = 1.0
 """How long a launcher may take to pass on a message; it drops what comes with the end of a job."""
 
 

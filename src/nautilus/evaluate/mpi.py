@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nautilus.errors import BackendError
-from nautilus.evaluate import leaving
+from nautilus.evaluate import leaving, worker
 from nautilus.evaluate.launch import read_launch
 
 NAME = "mpi"
@@ -56,6 +56,8 @@ def lead_or_serve() -> tuple[Executor, int]:
     if n_ranks == 1:
         raise BackendError(_alone())
     futures = importlib.import_module("mpi4py.futures")
+    if mpi.COMM_WORLD.Get_rank() > 0:
+        worker.leave_warnings_to_owner()
     # On rank 0 there is no end of the context but that of the script, where mpi4py shuts down what
     # still runs.
     executor: Executor | None = futures.MPICommExecutor(mpi.COMM_WORLD, root=0).__enter__()

@@ -15,7 +15,7 @@ def join_points(draws: list[Draws], n_points: int, n_dim: int) -> FloatArray:
     """Return the points of a stage, shape (n, d), in the order in which they were drawn."""
     if any(part.points.ndim != 2 or part.points.shape[1] != n_dim for part in draws):
         raise CheckpointDamagedError(f"points of a stage have not {n_dim} dimensions.")
-    points = np.concatenate([part.points for part in draws])
+    points = _joined([part.points for part in draws])
     if len(points) != n_points:
         raise CheckpointDamagedError(f"a stage has {len(points)} points; expected {n_points}.")
     check_points(points)
@@ -70,11 +70,16 @@ def join_parameters(
     for parts, stage in zip(stored, stages, strict=False):
         if any(part.array.ndim != 2 or part.array.shape[1] != n_columns for part in parts):
             raise CheckpointDamagedError(f"points of a stage have not {n_columns} parameters.")
-        array = np.concatenate([part.array for part in parts])
+        array = _joined([part.array for part in parts])
         if len(array) != len(stage.points):
             raise CheckpointDamagedError(f"a stage has parameters of {len(array)} points.")
         joined.append(array)
     return np.concatenate(joined)
+
+
+def _joined(pieces: list[FloatArray]) -> FloatArray:
+    """Return one array; most have one piece, and all of them together may fill the memory."""
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def join_ledger(stages: list[PendingStage], n_dim: int) -> Ledger:

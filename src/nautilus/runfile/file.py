@@ -33,6 +33,31 @@ N_STEPS = 10**5
 """So often they are counted."""
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether there is a file, or anything else, of a name.
+
+    Raises
+    ------
+    CheckpointStorageError
+        If that cannot be found out, or the name is a link to nothing.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise CheckpointStorageError(
+                f"{path} is a link to {path.readlink()}, where there is nothing. Remove it, or"
+                " bring back what it leads to."
+            ) from None
+        return False
+    except OSError as error:
+        raise CheckpointStorageError(
+            f"{path} cannot be looked up ({error.strerror}); check the name and the permissions of"
+            " its folders."
+        ) from error
+    return True
+
+
 def check_first_bytes(path: Path) -> None:
     """Refuse what is no run file before SQLite has touched it.
 
@@ -103,7 +128,9 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
                 connection.execute(f"PRAGMA {pragma}")
             if writes:
                 connection.execute("PRAGMA journal_mode = DELETE").fetchall()
-                connection.execute("PRAGMA synchronous = FULL")
+                # FULL leaves the folder unsynced: after a power cut the journal of the last save
+                # could be there again, and undo it.
+                connection.execute("PRAGMA synchronous = EXTRA")
             else:
                 connection.execute("PRAGMA query_only = ON")
         except BaseException:
@@ -171,22 +198,17 @@ def make_file(path: Path, *, replaces: bool) -> Path:
     CheckpointStorageError
         If that name is taken, or cannot be given.
     """
-    if path.exists() and not replaces:
+    if is_there(path) and not replaces:
         raise _taken(path)
     journal = journal_of(path)
-    if journal.exists() and not replaces:  # SQLite would bring its old pages into the new file
+    if is_there(journal) and not replaces:  # SQLite would bring its old pages into the new file
         raise CheckpointStorageError(
             f"{journal} is left of a run file that was removed or moved. Remove it, or move it back"
             " beside its file."
         )
     beside = path.with_name(f".{path.name}.{token_hex(8)}.new")
-    try:
+    with _permitted(path, "made"):
         beside.touch(exist_ok=False)
-    except OSError as error:
-        raise CheckpointStorageError(
-            f"{path} cannot be made ({error.strerror}); check that its folder is there and may be"
-            " written to."
-        ) from error
     return beside
 
 
@@ -196,25 +218,33 @@ def publish(beside: Path, path: Path) -> None:
     Raises
     ------
     CheckpointStorageError
-        If it is taken.
+        If it is taken, or cannot be given.
     """
     try:
         path.hardlink_to(beside)
     except FileExistsError as error:
         raise _taken(path) from error
     except OSError:  # some file systems have no links
-        if path.exists():
+        if is_there(path):
             raise _taken(path) from None
-        beside.rename(path)
-    beside.unlink(missing_ok=True)
+        with _permitted(path, "made"):
+            beside.rename(path)
+    remove(beside)
     _make_durable(path)
 
 
 def replace(beside: Path, path: Path) -> None:
-    """Give a complete file its name, all at once; a file of that name is lost."""
-    # SQLite would bring the old pages of the lost file into the new one.
-    journal_of(path).unlink(missing_ok=True)
-    beside.replace(path)
+    """Give a complete file its name, all at once; a file of that name is lost.
+
+    Raises
+    ------
+    CheckpointStorageError
+        If it cannot be given.
+    """
+    with _permitted(path, "replaced"):
+        # SQLite would bring the old pages of the lost file into the new one.
+        journal_of(path).unlink(missing_ok=True)
+        beside.replace(path)
     _make_durable(path)
 
 
@@ -232,6 +262,17 @@ def _taken(path: Path) -> CheckpointStorageError:
     return CheckpointStorageError(
         f"{path} exists and is not written over; open it to continue, or give another name."
     )
+
+
+@contextmanager
+def _permitted(path: Path, done: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointStorageError(
+            f"{path} cannot be {done} ({error.strerror}); check that its folder is there and may be"
+            " written to."
+        ) from error
 
 
 @contextmanager
@@ -255,14 +296,21 @@ def try_folder(path: Path) -> None:
 
 
 def set_aside(path: Path, moment: datetime) -> Path:
-    """Rename a file, with what SQLite keeps beside it, after the moment and return its new name."""
+    """Rename a file, with what SQLite keeps beside it, after the moment and return its new name.
+
+    Raises
+    ------
+    CheckpointStorageError
+        If it cannot be renamed.
+    """
     stem = f"{path.stem}-{moment:%Y%m%d-%H%M%S}"
     numbers = ("", *(f"-{n}" for n in range(1, 1000)))
     names = (path.with_name(f"{stem}{number}{path.suffix}") for number in numbers)
     kept = next(name for name in names if not name.exists())
-    with suppress(FileNotFoundError):
-        journal_of(path).rename(journal_of(kept))
-    path.rename(kept)
+    with _permitted(path, "renamed"):
+        with suppress(FileNotFoundError):
+            journal_of(path).rename(journal_of(kept))
+        path.rename(kept)
     _make_durable(path)
     return kept
 

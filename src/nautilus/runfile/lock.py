@@ -37,7 +37,7 @@ class Owner:
     started
         What tells it from other processes of the same number; empty if unknown.
     token
-        What tells this opening from others by the same process.
+        What tells this opening, and those that follow it, from others by the same process.
     """
 
     host: str
@@ -50,9 +50,17 @@ class Owner:
         return f"process {self.pid} on {self.host}"
 
 
-def this_process() -> Owner:
-    """Return this process as the owner of a file that is being opened."""
+def this_process(before: Owner | None = None) -> Owner:
+    """Return this process as the owner of a file that is being opened.
+
+    Parameters
+    ----------
+    before
+        The same as it was for an opening that is over; then it keeps its token.
+    """
     pid = os.getpid()
+    if before is not None and before.pid == pid:
+        return before
     return Owner(socket.gethostname(), _space(), pid, process_started(pid), token_hex(8))
 
 
@@ -74,6 +82,8 @@ def take(connection: sqlite3.Connection, owner: Owner, *, take_over: bool) -> No
         If the file belongs to another process.
     """
     before = read_owner(connection)
+    if before == owner:
+        return  # it could not give the file back
     if before is not None and not take_over and may_be_running(before, owner):
         raise CheckpointLockedError(
             f"it belongs to {before}"

@@ -34,7 +34,7 @@ from nautilus.runfile.header import RunHeader
 from nautilus.runfile.record import Account, Answer, Draws, Parameters, Progress, Results
 from nautilus.runfile.registry import PROPOSALS
 from nautilus.runfile.schema import TABLES, Table, digest_of, pages_of
-from nautilus.runfile.writing import Written, stages_of
+from nautilus.runfile.written import Written, blob_type_of
 
 Row = tuple[Any, ...]
 
@@ -189,8 +189,8 @@ def build(raw: Raw) -> SavedRun:
     answer = _answer(raw, state)
     _check_layout(progress.account, state)
     written = Written(
-        proposals, emulators, stages_of(state), tuple(map(len, results)), len(stored),
-        progress.n_saves, raw.mark,
+        proposals, emulators, state.ledger.stages, blob_type_of(state.ledger), state.pending,
+        len(results[-1]) if pending else 0, len(stored), progress.n_saves, raw.mark,
     )  # fmt: skip
     return SavedRun(header, state, progress.account, parameters, answer, written)
 

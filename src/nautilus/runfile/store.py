@@ -40,10 +40,13 @@ from nautilus.runfile.schema import (
     newest,
     version_of,
 )
-from nautilus.runfile.writing import ToParameters, Written, mark_of, write_row, write_state
+from nautilus.runfile.writing import ToParameters, mark_of, write_row, write_state
+from nautilus.runfile.written import Written
 
 
-def require_free(path: Path, *, take_over: bool, is_kept: bool) -> None:
+def require_free(
+    path: Path, *, take_over: bool, is_kept: bool, owner: lock.Owner | None = None
+) -> None:
     """Make sure that no process writes a file that is to give way to another one.
 
     Parameters
@@ -54,6 +57,8 @@ def require_free(path: Path, *, take_over: bool, is_kept: bool) -> None:
         Whether it is taken from a process that may still be running.
     is_kept
         Whether it will be kept under another name; then it may be of any kind.
+    owner
+        See `RunStore.open`.
 
     Raises
     ------
@@ -65,7 +70,7 @@ def require_free(path: Path, *, take_over: bool, is_kept: bool) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", StaleLockWarning)
-            RunStore.open(path, take_over=take_over).close()
+            RunStore.open(path, take_over=take_over, owner=owner).close()
     except CheckpointForeignError:
         if not is_kept:
             raise
@@ -104,6 +109,7 @@ class RunStore:
         account: Account | None = None,
         *,
         replaces: bool = False,
+        owner: lock.Owner | None = None,
     ) -> Self:
         """Make a run file, which appears complete or not at all.
 
@@ -119,6 +125,8 @@ class RunStore:
             What is told of it beside.
         replaces
             Whether a file that is there already is lost; otherwise nothing may be there.
+        owner
+            See `open`.
 
         Raises
         ------
@@ -139,12 +147,18 @@ class RunStore:
             (replace if replaces else publish)(beside, where)
         finally:
             remove(beside)
-        store = cls.open(where)
+        store = cls.open(where, owner=owner)
         store._written = written  # noqa: SLF001 - one of its makers
         return store
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, take_over: bool = False) -> Self:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        take_over: bool = False,
+        owner: lock.Owner | None = None,
+    ) -> Self:
         """Open a run file for writing; every page of it is looked at.
 
         Parameters
@@ -154,6 +168,9 @@ class RunStore:
         take_over
             Whether to take it from a process that may still be running; needed if that process
             ended on another machine without closing it.
+        owner
+            This process as it opened the file before, if it did: on a disk that failed it may not
+            have been able to give it back.
 
         Raises
         ------
@@ -175,7 +192,7 @@ class RunStore:
         """
         where = Path(path)
         check_first_bytes(where)
-        owner = lock.this_process()
+        owner = lock.this_process(owner)
         connection = connect(where, writes=True)
         try:
             with transaction(connection, where, "IMMEDIATE"):

@@ -2,7 +2,9 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
+from operator import is_
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from nautilus.run.state import PendingStage, RunState
 from nautilus.runfile.codec import encode
 from nautilus.runfile.record import Account, Answer, Draws, Parameters, Progress, Results
 from nautilus.runfile.schema import TABLES, Table, digest_of
+from nautilus.runfile.written import Written, blob_type_of
 
 ToParameters = Callable[[FloatArray], FloatArray]
 """Turns points of the unit cube, shape (n, d), into physical parameters, shape (n, p)."""
@@ -22,48 +25,23 @@ ToParameters = Callable[[FloatArray], FloatArray]
 SLAB_BYTES = 2**25
 """Points of a stage are written in rows of about this size: SQLite has none above a gigabyte."""
 
-
-@dataclass(frozen=True)
-class Written:
-    """What a file holds, as the very objects of the state that was written or read last.
-
-    Parameters
-    ----------
-    proposals
-        In the order of their numbers.
-    emulators
-        Those that proposals share, in the order of their numbers.
-    stages
-        Complete ones and the pending one alike.
-    n_parts
-        Number of rows of results of each stage.
-    n_parameters
-        Number of stages, from the first on, of which the file has the parameters.
-    n_saves
-        Number of saves.
-    mark
-        Digest of the progress, by which a file is known to hold this and nothing newer.
-    """
-
-    proposals: tuple[Proposal, ...] = ()
-    emulators: tuple[Emulator, ...] = ()
-    stages: tuple[PendingStage, ...] = ()
-    n_parts: tuple[int, ...] = ()
-    n_parameters: int = 0
-    n_saves: int = 0
-    mark: bytes = b""
+MERGED_BYTES = 2**16
+"""Rows of results that are smaller than this on average become one when their stage is complete: a
+row takes some hundred bytes beside its arrays, and wastes up to a page."""
 
 
-def stages_of(state: RunState) -> tuple[PendingStage, ...]:
-    """Return all stages in the form of a pending one; of complete ones everything is done."""
-    ledger, views, start = state.ledger, list[PendingStage](), 0
-    for stage in ledger.stages:
+def _stages_from(state: RunState, first: int) -> Iterator[PendingStage]:
+    """Yield the stages from a number on as pending ones; of complete ones everything is done."""
+    ledger = state.ledger
+    start = ledger.n_points - sum(stage.n_points for stage in ledger.stages[first:])
+    for stage in ledger.stages[first:]:
         rows = slice(start, start + stage.n_points)
         blobs = None if ledger.blobs is None else ledger.blobs[rows]
         done = np.ones(stage.n_points, dtype=bool)
-        views.append(PendingStage(stage, ledger.points[rows], ledger.log_l[rows], blobs, done))
+        yield PendingStage(stage, ledger.points[rows], ledger.log_l[rows], blobs, done)
         start = rows.stop
-    return (*views, *([] if state.pending is None else [state.pending]))
+    if state.pending is not None:
+        yield state.pending
 
 
 def write_row(
@@ -99,25 +77,22 @@ def write_state(
     CheckpointMismatchError
         If the state did not grow from what the file holds.
     """
-    stages = stages_of(state)
-    _require_growth(before, state.proposals, stages)
+    _require_growth(before, state)
     if mark_of(connection) != before.mark:
         # An interrupt between a commit and its being noted: the file is ahead of what is known.
         before = _empty(connection, before)
-    emulators = _write_proposals(connection, before, state.proposals)
-    n_parts = tuple(
-        _write_stage(connection, number, before, stage) for number, stage in enumerate(stages)
+    written = Written(
+        state.proposals,
+        _write_proposals(connection, before, state.proposals),
+        state.ledger.stages,
+        blob_type_of(state.ledger),
+        state.pending,
+        _write_stages(connection, before, state),
+        _write_parameters(connection, before, state, to_parameters),
+        before.n_saves + 1,
     )
-    n_parameters = before.n_parameters
-    if to_parameters is not None:
-        for number in range(n_parameters, len(state.ledger.stages)):
-            _write_parameters(connection, number, to_parameters(stages[number].points))
-            n_parameters = number + 1
     if answer is not None:
         write_row(connection, "answer", 0, 0, answer)
-    written = Written(
-        state.proposals, emulators, stages, n_parts, n_parameters, before.n_saves + 1
-    )  # fmt: skip
     mark = write_row(connection, "progress", 0, 0, _progress(state, account, written))
     return replace(written, mark=mark)
 
@@ -154,22 +129,31 @@ def _progress(state: RunState, account: Account, written: Written) -> Progress:
     )
 
 
-def _require_growth(
-    before: Written, proposals: tuple[Proposal, ...], stages: tuple[PendingStage, ...]
-) -> None:
-    pairs = list(zip(before.stages, stages, strict=False))
+def _require_growth(before: Written, state: RunState) -> None:
+    stages = state.ledger.stages
+    n_complete, n_proposals = len(before.complete), len(before.proposals)
     has_grown = (
-        len(proposals) >= len(before.proposals)
-        and len(stages) >= len(before.stages)
-        and all(old is new for old, new in zip(before.proposals, proposals, strict=False))
-        and all(old.stage is new.stage for old, new in pairs)
-        and not any((old.is_done & ~new.is_done).any() for old, new in pairs)
+        _are_same(before.proposals, state.proposals[:n_proposals])
+        and _are_same(before.complete, stages[:n_complete])
+        and (before.pending is None or _has_grown(before.pending, n_complete, state))
     )
     if not has_grown:
         raise CheckpointMismatchError(
             "the state that is to be saved did not grow from the one in the file. Load the run and"
             " carry that state on, or save this one to another file."
         )
+
+
+def _are_same(old: tuple[object, ...], new: tuple[object, ...]) -> bool:
+    return len(old) == len(new) and all(map(is_, old, new))
+
+
+def _has_grown(old: PendingStage, number: int, state: RunState) -> bool:
+    """Tell whether a stage that was pending is still there with all that was known of it."""
+    if number < len(state.ledger.stages):
+        return state.ledger.stages[number] is old.stage
+    new = state.pending
+    return new is not None and new.stage is old.stage and not (old.is_done & ~new.is_done).any()
 
 
 def _write_proposals(
@@ -187,21 +171,49 @@ def _write_proposals(
     return emulators
 
 
-def _write_stage(
-    connection: sqlite3.Connection, number: int, before: Written, stage: PendingStage
+def _write_stages(connection: sqlite3.Connection, before: Written, state: RunState) -> int:
+    """Write what is new of all stages, and return the number of rows of results of the last one.
+
+    Complete stages stay as they are, unless longer texts made the type of their blobs another one.
+    """
+    n_complete, n_parts = len(before.complete), 0
+    is_retyped = n_complete > 0 and before.blob_type != blob_type_of(state.ledger)
+    first = 0 if is_retyped else n_complete
+    for number, stage in enumerate(_stages_from(state, first), first):
+        if number < n_complete:
+            n_parts = _write_anew(connection, number, stage)
+        elif number == n_complete and before.pending is not None:
+            n_parts = _write_more(connection, number, before.pending, before.n_parts, stage)
+        else:
+            n_parts = _write_stage(connection, number, stage)
+    return n_parts
+
+
+def _write_stage(connection: sqlite3.Connection, number: int, stage: PendingStage) -> int:
+    write_row(connection, "stages", number, 0, stage.stage)
+    for part, rows in enumerate(_slabs(stage.points, np.arange(len(stage.points)))):
+        write_row(connection, "draws", number, part, Draws(stage.points[rows]))
+    return _write_results(connection, number, 0, stage, np.flatnonzero(stage.is_done))
+
+
+def _write_more(
+    connection: sqlite3.Connection, number: int, old: PendingStage, n_parts: int, new: PendingStage
 ) -> int:
-    """Write what is new of a stage, and return the number of its rows of results."""
-    if number >= len(before.stages):
-        write_row(connection, "stages", number, 0, stage.stage)
-        for part, rows in enumerate(_slabs(stage.points, np.arange(len(stage.points)))):
-            write_row(connection, "draws", number, part, Draws(stage.points[rows]))
-        return _write_results(connection, number, 0, stage, np.flatnonzero(stage.is_done))
-    old = before.stages[number]
-    if _are_kept(old, stage):
-        fresh = np.flatnonzero(stage.is_done & ~old.is_done)
-        return _write_results(connection, number, before.n_parts[number], stage, fresh)
+    fresh = np.flatnonzero(new.is_done & ~old.is_done)
+    if not _are_kept(old, new) or _is_scattered(new, n_parts + min(len(fresh), 1)):
+        return _write_anew(connection, number, new)
+    return _write_results(connection, number, n_parts, new, fresh)
+
+
+def _write_anew(connection: sqlite3.Connection, number: int, stage: PendingStage) -> int:
     connection.execute("DELETE FROM results WHERE number = ?", (number,))
     return _write_results(connection, number, 0, stage, np.flatnonzero(stage.is_done))
+
+
+def _is_scattered(stage: PendingStage, n_parts: int) -> bool:
+    """Tell whether the results of a stage are complete, and in many rows that are small."""
+    n_bytes = 2 * stage.log_l.nbytes + (0 if stage.blobs is None else stage.blobs.nbytes)
+    return bool(n_parts > 1 and stage.is_done.all() and n_bytes < n_parts * MERGED_BYTES)
 
 
 def _are_kept(old: PendingStage, new: PendingStage) -> bool:
@@ -230,10 +242,23 @@ def _write_results(
     return part
 
 
-def _write_parameters(connection: sqlite3.Connection, number: int, array: FloatArray) -> None:
-    for part, rows in enumerate(_slabs(array, np.arange(len(array)))):
-        values = np.ascontiguousarray(array[rows], dtype=np.float64)
-        write_row(connection, "parameters", number, part, Parameters(values))
+def _write_parameters(
+    connection: sqlite3.Connection,
+    before: Written,
+    state: RunState,
+    to_parameters: ToParameters | None,
+) -> int:
+    """Write the parameters of complete stages, and return of how many the file has them."""
+    if to_parameters is None:
+        return before.n_parameters
+    n_stages = len(state.ledger.stages)
+    complete = islice(_stages_from(state, before.n_parameters), n_stages - before.n_parameters)
+    for number, stage in enumerate(complete, before.n_parameters):
+        array = to_parameters(stage.points)
+        for part, rows in enumerate(_slabs(array, np.arange(len(array)))):
+            values = np.ascontiguousarray(array[rows], dtype=np.float64)
+            write_row(connection, "parameters", number, part, Parameters(values))
+    return n_stages
 
 
 def _slabs(entries: np.ndarray, rows: IntArray) -> Iterator[IntArray]:
