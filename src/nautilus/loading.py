@@ -2,7 +2,7 @@
 
 import os
 
-from nautilus.errors import CheckpointError
+from nautilus.errors import CheckpointDamagedError, CheckpointError, SettingsError
 from nautilus.evaluate.tasks import TaskRunner
 from nautilus.posterior import Posterior
 from nautilus.result import describe_run, make_answer, make_posterior, notes_of
@@ -63,14 +63,17 @@ def load(
     _require_parameters(saved, path)
     known = answer_of(saved, discard, pool)
     state, account = saved.state, saved.account
-    return make_posterior(
-        state, known, lambda rows: (saved.header.parameters, saved.parameters[rows]),
-        seed=saved.header.config.seed,
-        discard_exploration=discard,
-        stop_reason=account.stop_reason or KILLED,
-        notes=notes_of(account.counts),
-        run=describe_run(saved.header, state, account),
-    )  # fmt: skip
+    try:
+        return make_posterior(
+            state, known, lambda rows: (saved.header.parameters, saved.parameters[rows]),
+            seed=saved.header.config.seed,
+            discard_exploration=discard,
+            stop_reason=account.stop_reason or KILLED,
+            notes=notes_of(account.counts),
+            run=describe_run(saved.header, state, account),
+        )  # fmt: skip
+    except SettingsError as error:
+        raise CheckpointDamagedError(f"{path} does not hold what a run finds: {error}") from error
 
 
 def answer_of(saved: SavedRun, discard_exploration: bool, pool: object) -> Answer | None:

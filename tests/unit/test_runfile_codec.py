@@ -313,7 +313,9 @@ class TestRefused:
         "header",
         [
             "", "{", "[]", "null", "5", "NaN", '"Goal"', "[" * 100_000, '{"type":"CappedTarget"}',
-            '{"type":"CappedTarget","fields":[]}', '{"type":["CappedTarget"],"fields":{}}',
+            '{"type":"CappedTarget","fields":[]}', '{"type":"CappedTarget","fields":5}',
+            '{"type":"CappedTarget","fields":null}',
+            '{"type":["CappedTarget"],"fields":{}}',
             '{"type":"os.system","fields":{}}', '{"type":"Stranger","fields":{"n_dim":1}}',
             '{"type":"Goal","fields":{}}', '{"type":"CappedTarget","fields":{"log_level":1.0}}',
             '{"type":"CappedTarget","fields":{"log_boost":1.0,"log_level":1.0}}',
@@ -370,7 +372,8 @@ class TestRefused:
             ("shape", [2]), ("shape", [-2, -3]), ("shape", [2, 3.0]), ("shape", [True, 6]),
             ("shape", None), ("shape", 6), ("shape", [2, 4]), ("shape", [1] * 99),
             ("shape", [10**6, 10**6, 10**6]), ("shape", [2**41, 0]),
-            ("shape", [0, 2**40, 2**40]), ("order", "A"), ("order", None), ("more", 1),
+            ("shape", [0, 2**40, 2**40]), ("order", "A"), ("order", None), ("order", []),
+            ("order", {}), ("more", 1),
         ],
     )  # fmt: skip
     def test_arrays_that_are_none(self, name, value):

@@ -141,6 +141,9 @@ class Failing:
             raise self.error
         return self
 
+    def set_progress_handler(self, *_):
+        pass
+
     def fetchall(self):
         return []
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -49,15 +50,15 @@ def n_bytes(node: Node, place: str) -> int:
         If the description has no meaning.
     """
     if not isinstance(node, dict) or node.keys() != {"dtype", "shape", "order"}:
-        raise _bad(place, node, "dtype, shape and order of an array")
+        raise bad(place, node, "dtype, shape and order of an array")
     shape, order = node["shape"], node["order"]
-    if order not in {"C", "F"}:
-        raise _bad(place, order, "the order C or F")
+    if order not in ("C", "F"):  # a list could not be looked for in a set
+        raise bad(place, order, "the order C or F")
     if not isinstance(shape, list) or len(shape) > N_AXES_MAX or not all(map(_is_length, shape)):
-        raise _bad(place, shape, "the shape of an array")
+        raise bad(place, shape, "the shape of an array")
     dtype = parse_dtype(node["dtype"], place)
     if not dtype.itemsize and dtype.names is None:
-        raise _bad(place, node["dtype"], "a type of some length")  # NumPy would make it longer
+        raise bad(place, node["dtype"], "a type of some length")  # NumPy would make it longer
     return math.prod(shape) * _stored(dtype).itemsize
 
 
@@ -78,9 +79,9 @@ def restore(node: Node, data: memoryview, place: str) -> np.ndarray[Any, Any]:
             array = np.frombuffer(data, _stored(dtype)).reshape(shape).astype(dtype)
         else:
             array = np.zeros(shape, dtype)
+        _check_content(array, place)
     except (ValueError, TypeError, OverflowError) as error:
-        raise _bad(place, node, f"an array ({error})") from error
-    _check_content(array, place)
+        raise bad(place, node, f"an array ({error})") from error
     array.setflags(write=False)
     restored = array.T if is_fortran else array
     restored.setflags(write=False)
@@ -91,17 +92,17 @@ def parse_dtype(node: Node, place: str) -> np.dtype[Any]:
     """Return the type that a description names, if it is one that a file may hold."""
     if isinstance(node, str):
         if not PLAIN.fullmatch(node):
-            raise _bad(place, node, "a type of numbers or text")
+            raise bad(place, node, "a type of numbers or text")
         return _make_dtype(node, place)
     fields = []
     for entry in node if isinstance(node, list) and node else [None]:
         if not isinstance(entry, list) or len(entry) != 3 or not isinstance(entry[0], str):
-            raise _bad(place, node, "fields of name, type and shape")
+            raise bad(place, node, "fields of name, type and shape")
         name, plain, shape = entry
         if not isinstance(plain, str) or not isinstance(shape, list):
-            raise _bad(place, entry, "name, type and shape")
+            raise bad(place, entry, "name, type and shape")
         if len(shape) > N_AXES_MAX or not all(map(_is_length, shape)):
-            raise _bad(place, entry, "name, type and shape")
+            raise bad(place, entry, "name, type and shape")
         fields.append((name, parse_dtype(plain, place), tuple(shape)))
     return _make_dtype(fields, place)
 
@@ -110,7 +111,7 @@ def _make_dtype(given: object, place: str) -> np.dtype[Any]:
     try:
         dtype: np.dtype[Any] = np.dtype(given)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError) as error:
-        raise _bad(place, given, f"a type that NumPy knows ({error})") from error
+        raise bad(place, given, f"a type that NumPy knows ({error})") from error
     return dtype
 
 
@@ -148,11 +149,11 @@ def _check_content(array: np.ndarray[Any, Any], place: str) -> None:
             _check_content(array[name], f"{place}.{name}")
     elif array.size and array.dtype.kind == "b":
         if np.ascontiguousarray(array).view(np.uint8).max() > 1:
-            raise _bad(place, "another byte", "truth values")
+            raise bad(place, "another byte", "truth values")
     elif array.size and array.dtype.kind == "U" and array.dtype.itemsize:
         codes = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("=")).view(np.uint32)
         if codes.max() > CODE_POINT_MAX:
-            raise _bad(place, f"the code point {codes.max()}", "text")
+            raise bad(place, f"the code point {codes.max()}", "text")
 
 
 def _is_fortran(array: np.ndarray[Any, Any]) -> bool:
@@ -163,5 +164,8 @@ def _is_length(entry: object) -> bool:
     return isinstance(entry, int) and not isinstance(entry, bool) and 0 <= entry <= LENGTH_MAX
 
 
-def _bad(place: str, given: object, expected: str) -> CheckpointDamagedError:
-    return CheckpointDamagedError(f"{place} is {str(given)[:200]!r}; expected {expected}.")
+def bad(place: str, given: object, expected: str) -> CheckpointDamagedError:
+    """Return the error of something that is not what its place asks for."""
+    # What is given may be of any size and depth.
+    text = given if isinstance(given, str) else reprlib.repr(given)
+    return CheckpointDamagedError(f"{place} is {text[:200]!r}; expected {expected}.")

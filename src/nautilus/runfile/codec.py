@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nautilus.errors import CheckpointError
+from nautilus.runfile.arrays import bad
 from nautilus.runfile.kinds import Record, fields_of
 from nautilus.runfile.registry import CHOICES, RECORDS
-from nautilus.runfile.tree import Reader, Writer, bad, load_json
+from nautilus.runfile.tree import HEADER_MAX, Reader, Writer, load_json
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ def encode(value: object, parts: Sequence[object] = ()) -> Encoded:
     writer = Writer(parts)
     tree = Record(tuple(RECORDS.values())).write(value, writer, type(value).__name__)
     text = json.dumps(tree, separators=(",", ":"), allow_nan=False)
+    if len(text) > HEADER_MAX:
+        raise CheckpointError(
+            f"{type(value).__name__} has a description of {len(text)} characters and cannot be"
+            f" saved; expected {HEADER_MAX} at most. Are there so many names of blobs?"
+        )
     return Encoded(text, b"".join(writer.pieces))
 
 

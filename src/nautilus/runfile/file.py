@@ -1,5 +1,6 @@
-"""Opening and closing the database of a run file, and what its errors mean."""
+"""Opening and closing the database of a run file, and giving names to files."""
 
+import itertools
 import os
 import sqlite3
 import struct
@@ -11,13 +12,12 @@ from secrets import token_hex
 from typing import Literal
 
 from nautilus.errors import (
-    CheckpointBusyError,
     CheckpointDamagedError,
-    CheckpointError,
     CheckpointForeignError,
     CheckpointStorageError,
 )
-from nautilus.runfile.file_locks import FAILED, REMEDY, address_of, has_file_locks
+from nautilus.runfile.file_locks import address_of, has_file_locks
+from nautilus.runfile.meaning import BUSY_SECONDS, RESTORE, located, translated
 from nautilus.runfile.schema import APPLICATION_ID, require_known
 
 MAGIC, N_HEADER = b"SQLite format 3\0", 100
@@ -25,16 +25,12 @@ MAGIC, N_HEADER = b"SQLite format 3\0", 100
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
-BUSY_SECONDS = 60.0
-"""So long a process waits for others to finish a transaction."""
+STEPS_LEAST, STEPS_PER_BYTE = 10**6, 1
+"""Most steps of SQLite's interpreter until a file has been looked at; a sound one takes a tenth of
+one for each byte. Pages that refer to each other in circles could keep it busy for ever."""
 
-REFUSED = {
-    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_NOLFS,
-}  # fmt: skip
-WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-
-RESTORE = "Restore it from a copy, or begin a new run with another file name."
+N_STEPS = 10**5
+"""So often they are counted."""
 
 
 def is_there(path: Path) -> bool:
@@ -125,6 +121,7 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
             timeout=BUSY_SECONDS, isolation_level=None, uri=True, cached_statements=0,
         )  # fmt: skip
         try:
+            limit_steps(connection, path.stat().st_size)
             # Text that is no text makes a digest fail, which says more than an error of decoding.
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
@@ -140,6 +137,18 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def limit_steps(connection: sqlite3.Connection, n_bytes: int) -> None:
+    """Let SQLite do no more than a file of some size can ask for, until `trust` is called."""
+    counts = itertools.count()
+    most = (STEPS_LEAST + STEPS_PER_BYTE * n_bytes) // N_STEPS
+    connection.set_progress_handler(lambda: next(counts) > most, N_STEPS)
+
+
+def trust(connection: sqlite3.Connection) -> None:
+    """Let SQLite do whatever it takes: the file was looked at, or made here."""
+    connection.set_progress_handler(None, 0)
 
 
 @contextmanager
@@ -170,7 +179,8 @@ def check_integrity(connection: sqlite3.Connection) -> None:
     """
     rows = connection.execute("PRAGMA integrity_check(3)").fetchall()
     if rows != [("ok",)]:
-        raise CheckpointDamagedError("; ".join(str(row[0]) for row in rows)[:500])
+        told = " ".join(str(row[0]) for row in rows)
+        raise CheckpointDamagedError(f"{' '.join(told.split())[:500]}.")
 
 
 def make_file(path: Path, *, replaces: bool) -> Path:
@@ -310,58 +320,3 @@ def remove(beside: Path) -> None:
     for name in (beside, journal_of(beside)):
         with suppress(OSError):
             name.unlink(missing_ok=True)
-
-
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite into those of this package, and name the file."""
-    try:
-        with located(path):
-            yield
-    except sqlite3.Error as error:
-        raise _meaning(error, path) from error
-    except UnicodeDecodeError as error:  # of a message that tells what stands in the file
-        raise CheckpointDamagedError(f"{path} is damaged: {error}. {RESTORE}") from error
-
-
-@contextmanager
-def located(path: Path) -> Iterator[None]:
-    """Name the file in an error that does not."""
-    try:
-        yield
-    except CheckpointDamagedError as error:
-        raise CheckpointDamagedError(_name(path, "is damaged", error, RESTORE)) from error
-    except CheckpointError as error:
-        raise type(error)(_name(path, "cannot be used", error, "")) from error
-
-
-def _name(path: Path, what: str, error: CheckpointError, remedy: str) -> str:
-    if str(error).startswith(str(path)):
-        return str(error)
-    return f"{path} {what}: {error} {remedy}".rstrip()
-
-
-def _meaning(error: sqlite3.Error, path: Path) -> CheckpointError:
-    # The lowest byte is the kind of an error, the others tell more.
-    extended = getattr(error, "sqlite_errorcode", -1)
-    code = extended & 0xFF
-    if code in WAITED:  # also where the server of a network file system answers "no locks"
-        return CheckpointBusyError(
-            f"{path} is being used by another process ({error}, waited {BUSY_SECONDS:g} s). Try"
-            f" again. {REMEDY}."
-        )
-    if extended in FAILED:
-        return CheckpointStorageError(f"{path} cannot be locked ({error}). {REMEDY}.")
-    if extended == sqlite3.SQLITE_READONLY_ROLLBACK:
-        return CheckpointStorageError(
-            f"{path} cannot be read: a save is going on, or was interrupted and has to be undone,"
-            " which takes somebody who may write the file, such as the script of the run."
-        )
-    if code in REFUSED:
-        return CheckpointStorageError(
-            f"{path} cannot be read or written ({error}); check permissions, free space and quota"
-            " of its folder. What was saved before is kept."
-        )
-    if code == 0xFF:
-        return CheckpointError(f"{path}: {error}.")
-    return CheckpointDamagedError(f"{path} is damaged: {error}. {RESTORE}")

@@ -8,16 +8,16 @@ from nautilus.errors import SettingsError
 
 VARIABLE = "NAUTILUS_FILE_LOCKS"
 
-FAILED = {
-    sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK, sqlite3.SQLITE_IOERR_UNLOCK,
-    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK, sqlite3.SQLITE_PROTOCOL,
-}  # fmt: skip
-"""Extended error codes of SQLite by which a lock call failed, rather than being refused."""
-
 REMEDY = (
     f"If the lock calls of its file system do not work, set the environment variable {VARIABLE}"
-    " to none, here and wherever else the file is used"
+    " to none, here and wherever else the file is used."
 )
+
+FAILED = frozenset({
+    sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK, sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK, sqlite3.SQLITE_PROTOCOL,
+})  # fmt: skip
+"""Extended error codes of SQLite by which a lock call failed, rather than being refused."""
 
 
 def has_file_locks(environ: Mapping[str, str]) -> bool:

@@ -13,12 +13,13 @@ from nautilus.runfile.file import (
     check_first_bytes,
     check_integrity,
     connect,
-    located,
+    limit_steps,
     transaction,
 )
 from nautilus.runfile.lock import Owner, read_owner
+from nautilus.runfile.meaning import located
 from nautilus.runfile.reading import SavedRun, build, read_rows
-from nautilus.runfile.schema import check_tables, migrate, newest, version_of
+from nautilus.runfile.schema import check_tables, migrate, newest, pages_of, version_of
 
 
 @dataclass(frozen=True)
@@ -98,26 +99,27 @@ def inspect_run(path: str | os.PathLike[str], *, checks_pages: bool = False) -> 
         closing(connect(where, writes=False)) as connection,
         transaction(connection, where, "DEFERRED"),
     ):
-        version = version_of(connection)
-        with _brought_forward(connection, version) as current:
+        version, (n_pages, page_bytes) = version_of(connection), pages_of(connection)
+        with _brought_forward(connection, version, n_pages * page_bytes) as current:
             check_tables(current)
             if checks_pages:
                 check_integrity(connection)
             raw, owner = read_rows(current), read_owner(current)
-        (n_pages,) = connection.execute("PRAGMA page_count").fetchone()
-        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
     with located(where):
         saved = build(raw)
     return Inspection(saved, version, owner, n_pages, page_bytes, raw.n_rows, raw.n_bytes)
 
 
 @contextmanager
-def _brought_forward(connection: sqlite3.Connection, version: int) -> Iterator[sqlite3.Connection]:
+def _brought_forward(
+    connection: sqlite3.Connection, version: int, n_bytes: int
+) -> Iterator[sqlite3.Connection]:
     """Give a database of the newest version: this one, or a copy in memory."""
     if version == newest():
         yield connection
         return
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+        limit_steps(copy, n_bytes)
         connection.backup(copy)
         copy.text_factory = connection.text_factory
         copy.execute("PRAGMA trusted_schema = OFF")

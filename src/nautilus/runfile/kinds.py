@@ -2,9 +2,10 @@
 
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
 
@@ -12,9 +13,9 @@ import numpy as np
 
 from nautilus.errors import CheckpointError
 from nautilus.runfile import arrays
-from nautilus.runfile.arrays import Node
+from nautilus.runfile.arrays import Node, bad
 from nautilus.runfile.registry import CHOICES, RECORDS
-from nautilus.runfile.tree import Reader, Writer, bad
+from nautilus.runfile.tree import Reader, Writer
 
 WHOLE_MAX = 2**63 - 1
 BITS = "bits:"
@@ -264,15 +265,20 @@ class Record:
         record, given = RECORDS[node["type"]], node["fields"]
         known = dict(fields_of(record))
         if not isinstance(given, dict) or list(given) != list(known):
-            raise bad(place, list(given), f"the fields {', '.join(known)}")
+            raise bad(place, given, f"the fields {', '.join(known)}")
         read = {n: kind.read(given[n], reader, f"{place}.{n}") for n, kind in known.items()}
         return record(**read)
 
 
-def fields_of(record: type[Any]) -> Iterator[tuple[str, Kind]]:
-    """Yield names and kinds of the fields of a registered dataclass."""
-    for name, annotation in get_type_hints(record).items():
-        yield name, kind_of(annotation)
+def fields_of(record: type[Any]) -> tuple[tuple[str, Kind], ...]:
+    """Return names and kinds of the fields of a registered dataclass."""
+    return _fields_of(record.__name__)
+
+
+@cache
+def _fields_of(name: str) -> tuple[tuple[str, Kind], ...]:
+    hints = get_type_hints(RECORDS[name])
+    return tuple((field, kind_of(annotation)) for field, annotation in hints.items())
 
 
 def kind_of(annotation: Any) -> Kind:

@@ -1,5 +1,6 @@
 """Reading a state back; everything is checked before it is believed."""
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,23 +9,31 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from nautilus._types import BlobArray, FloatArray, RunTasks
+from nautilus._types import FloatArray, RunTasks
 from nautilus.emulator.emulator import Emulator
 from nautilus.errors import CheckpointDamagedError
-from nautilus.proposal.cube import CubeProposal
 from nautilus.run.state import (
     DensityTable,
-    Ledger,
-    PendingStage,
     RunState,
     Stage,
-    empty_ledger,
+)
+from nautilus.runfile.assembly import (
+    fill_stage,
+    join_ledger,
+    join_parameters,
+    join_points,
 )
 from nautilus.runfile.codec import Encoded, decode
+from nautilus.runfile.consistency import (
+    check_answer,
+    check_counts,
+    check_header,
+    check_proposals,
+)
 from nautilus.runfile.header import RunHeader
 from nautilus.runfile.record import Account, Answer, Draws, Parameters, Progress, Results
 from nautilus.runfile.registry import PROPOSALS
-from nautilus.runfile.schema import TABLES, Table, digest_of
+from nautilus.runfile.schema import TABLES, Table, digest_of, pages_of
 from nautilus.runfile.written import Written, blob_type_of
 
 Row = tuple[Any, ...]
@@ -120,16 +129,25 @@ class SavedRun:
 
 
 def read_rows(connection: sqlite3.Connection) -> Raw:
-    """Return all rows; belongs into a transaction, so that they fit together."""
-    return Raw(
-        {
-            table: connection.execute(
-                f"SELECT number, part, header, data, digest FROM {table}"  # noqa: S608 - names of ours
-                " ORDER BY number, part"
-            ).fetchall()
-            for table in TABLES
-        }
-    )
+    """Return all rows; belongs into a transaction, so that they fit together.
+
+    Raises
+    ------
+    CheckpointDamagedError
+        If they are larger than the file, which rows that share pages could be by any factor.
+    """
+    rows, n_left = dict[Table, list[Row]](), math.prod(pages_of(connection))
+    for table in TABLES:
+        rows[table] = []
+        for row in connection.execute(
+            f"SELECT number, part, header, data, digest FROM {table}"  # noqa: S608 - names of ours
+            " ORDER BY number, part"
+        ):
+            n_left -= len(row) + sum(len(entry) for entry in row if isinstance(entry, (str, bytes)))
+            if n_left < 0:
+                raise CheckpointDamagedError("its rows are larger than the file.")
+            rows[table].append(row)
+    return Raw(rows)
 
 
 def build(raw: Raw) -> SavedRun:
@@ -141,31 +159,33 @@ def build(raw: Raw) -> SavedRun:
         If they do not say anything that makes sense.
     """
     (header,) = raw.one_each("run", 1, (RunHeader,))
+    check_header(header)
     (progress,) = raw.one_each("progress", 1, (Progress,))
     emulators = raw.one_each("emulators", progress.n_emulators, (Emulator,))
     proposals = raw.one_each("proposals", progress.n_proposals, PROPOSALS, emulators)
     n_dim = header.config.n_dim
-    if not proposals or proposals[0] != CubeProposal(n_dim):
-        raise CheckpointDamagedError(f"its first proposal is not the cube of {n_dim} dimensions.")
+    check_proposals(proposals, n_dim)
+    if progress.n_stages < 0:
+        raise CheckpointDamagedError(f"it has {progress.n_stages} stages.")
     n_all = progress.n_stages + int(progress.is_pending)
     stages = raw.one_each("stages", n_all, (Stage,))
     draws = _by_stage(raw.table("draws", (Draws,)), n_all)
     results = _results_by_stage(raw, n_all)
     views = []
     for number, stage in enumerate(stages):
-        _check_counts(stage, len(proposals))
-        points = _join_points(draws[number], stage.n_points, n_dim)
-        views.append(_fill(stage, points, results[number]))
+        check_counts(stage, len(proposals))
+        points = join_points(draws[number], stage.n_points, n_dim)
+        views.append(fill_stage(stage, points, results[number]))
     complete, pending = views[: progress.n_stages], views[progress.n_stages :]
     state = RunState(
-        _join_ledger(complete, n_dim), proposals, DensityTable(np.empty((0, 1))), progress.phase,
+        join_ledger(complete, n_dim), proposals, DensityTable(np.empty((0, 1))), progress.phase,
         progress.n_surprises, progress.n_rounds, progress.n_detours,
         pending[0] if pending else None, progress.findings, progress.f_remaining,
     )  # fmt: skip
     if state.n_like != progress.n_like:
         raise CheckpointDamagedError(f"it has {state.n_like} points, not {progress.n_like}.")
     stored = raw.table("parameters", (Parameters,))
-    parameters = _join_parameters(stored, complete, len(header.parameters))
+    parameters = join_parameters(stored, complete, len(header.parameters))
     answer = _answer(raw, state)
     _check_layout(progress.account, state)
     written = Written(
@@ -214,84 +234,11 @@ def _results_by_stage(raw: Raw, n_stages: int) -> list[list[Results]]:
     return _by_stage(found if len(found) == n_stages else [*found, []], n_stages)
 
 
-def _check_counts(stage: Stage, n_proposals: int) -> None:
-    counts = stage.counts
-    is_good = counts.ndim == 1 and 0 < len(counts) <= n_proposals
-    if not is_good or counts.min() < 0 or counts[0] == 0 or counts.max() > 2**40:
-        raise CheckpointDamagedError(f"a stage has the counts {counts.tolist()}.")
-
-
-def _join_points(draws: list[Draws], n_points: int, n_dim: int) -> FloatArray:
-    if any(part.points.ndim != 2 or part.points.shape[1] != n_dim for part in draws):
-        raise CheckpointDamagedError(f"points of a stage have not {n_dim} dimensions.")
-    points = _joined([part.points for part in draws])
-    if len(points) != n_points:
-        raise CheckpointDamagedError(f"a stage has {len(points)} points; expected {n_points}.")
-    return points
-
-
-def _fill(stage: Stage, points: FloatArray, parts: list[Results]) -> PendingStage:
-    """Return a stage with all results that were saved."""
-    n = len(points)
-    log_l, is_done = np.full(n, np.nan), np.zeros(n, dtype=bool)
-    blobs = _empty_blobs(parts, n)
-    for part in parts:
-        rows = part.rows
-        is_good = rows.ndim == 1 and part.log_l.shape == rows.shape and len(rows) > 0
-        if not is_good or rows.min() < 0 or rows.max() >= n or is_done[rows].any():
-            raise CheckpointDamagedError("results of a stage do not belong to its points.")
-        log_l[rows], is_done[rows] = part.log_l, True
-        if blobs is not None:
-            blobs[rows] = part.blobs
-    if is_done.sum() != sum(len(part.rows) for part in parts):
-        raise CheckpointDamagedError("results of a stage occur twice.")
-    return PendingStage(stage, points, log_l, blobs, is_done)
-
-
-def _empty_blobs(parts: list[Results], n_points: int) -> BlobArray | None:
-    """Return blobs for all points of a stage, zero where nothing is known yet."""
-    if not parts or all(part.blobs is None for part in parts):
-        return None
-    given = [part.blobs for part in parts if part.blobs is not None]
-    entry = (given[0].shape[1:], given[0].dtype)
-    alike = all((blobs.shape[1:], blobs.dtype) == entry for blobs in given)
-    if (
-        len(given) < len(parts)
-        or not alike
-        or any(blobs.shape[:1] != part.rows.shape for blobs, part in zip(given, parts, strict=True))
-    ):
-        raise CheckpointDamagedError("blobs of a stage do not fit together.")
-    return np.zeros((n_points, *entry[0]), entry[1])
-
-
-def _join_parameters(
-    stored: list[list[Any]], stages: list[PendingStage], n_columns: int
-) -> FloatArray:
-    if len(stored) > len(stages):
-        raise CheckpointDamagedError(f"it has parameters of {len(stored)} stages.")
-    joined = [np.empty((0, n_columns))]
-    for parts, stage in zip(stored, stages, strict=False):
-        if any(part.array.ndim != 2 or part.array.shape[1] != n_columns for part in parts):
-            raise CheckpointDamagedError(f"points of a stage have not {n_columns} parameters.")
-        array = _joined([part.array for part in parts])
-        if len(array) != len(stage.points):
-            raise CheckpointDamagedError(f"a stage has parameters of {len(array)} points.")
-        joined.append(array)
-    return np.concatenate(joined)
-
-
-def _joined(pieces: list[FloatArray]) -> FloatArray:
-    """Return one array; most have one piece, and all of them together may fill the memory."""
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-
-
 def _answer(raw: Raw, state: RunState) -> Answer | None:
     if not raw.rows["answer"]:
         return None
     (answer,) = raw.one_each("answer", 1, (Answer,))
-    weights = answer.log_weights
-    if weights.ndim != 1 or len(weights) > state.ledger.n_points:
-        raise CheckpointDamagedError(f"it has weights of shape {weights.shape}.")
+    check_answer(answer, state.ledger)
     return answer  # type: ignore[no-any-return]
 
 
@@ -299,6 +246,8 @@ def _check_layout(account: Account, state: RunState) -> None:
     layout, blobs = account.layout, state.ledger.blobs
     if layout is None:
         return
+    if blobs is None and state.pending is not None:
+        blobs = state.pending.blobs
     try:
         shape, n_bytes = layout.shape, layout.dtype.itemsize
     except (ValueError, TypeError, IndexError, OverflowError) as error:
@@ -306,31 +255,3 @@ def _check_layout(account: Account, state: RunState) -> None:
     is_strange = blobs is not None and (not layout.fields or shape != blobs.shape[1:])
     if n_bytes > ENTRY_MAX or is_strange:
         raise CheckpointDamagedError("its blobs are not as their layout says.")
-
-
-def _join_ledger(stages: list[PendingStage], n_dim: int) -> Ledger:
-    """Return the ledger of complete stages."""
-    if not all(stage.is_done.all() for stage in stages):
-        raise CheckpointDamagedError("a complete stage lacks results.")
-    if not stages:
-        return empty_ledger(n_dim)
-    return Ledger(
-        np.concatenate([stage.points for stage in stages]),
-        np.concatenate([stage.log_l for stage in stages]),
-        _join_blobs([stage.blobs for stage in stages]),
-        tuple(stage.stage for stage in stages),
-    )
-
-
-def _join_blobs(pieces: list[BlobArray | None]) -> BlobArray | None:
-    given = [piece for piece in pieces if piece is not None]
-    if not given:
-        return None
-    first = given[0]
-    alike = all((b.shape[1:], b.dtype) == (first.shape[1:], first.dtype) for b in given)
-    if len(given) < len(pieces) or not alike:
-        raise CheckpointDamagedError("blobs of stages do not fit together.")
-    # Joining might choose another byte order.
-    joined = np.empty((sum(map(len, given)), *first.shape[1:]), first.dtype)
-    np.concatenate(given, out=joined)
-    return joined

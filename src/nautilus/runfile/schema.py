@@ -76,6 +76,13 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
+def pages_of(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Return the number of pages of a database, and the bytes of one."""
+    (n_pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    return int(n_pages), int(page_bytes)
+
+
 def require_known(version: int) -> None:
     """Refuse a file that a newer package wrote.
 

@@ -21,18 +21,25 @@ from nautilus.runfile.file import (
     check_first_bytes,
     check_integrity,
     connect,
-    located,
     make_file,
     publish,
     remove,
     replace,
     transaction,
+    trust,
 )
 from nautilus.runfile.header import RunHeader
 from nautilus.runfile.inspection import in_this_process
+from nautilus.runfile.meaning import located
 from nautilus.runfile.reading import SavedRun, build, read_rows
 from nautilus.runfile.record import Account, Answer
-from nautilus.runfile.schema import check_tables, create_tables, migrate
+from nautilus.runfile.schema import (
+    check_tables,
+    create_tables,
+    migrate,
+    newest,
+    version_of,
+)
 from nautilus.runfile.writing import ToParameters, mark_of, write_row, write_state
 from nautilus.runfile.written import Written
 
@@ -133,6 +140,7 @@ class RunStore:
                 closing(connect(beside, writes=True)) as connection,
                 transaction(connection, where, "IMMEDIATE"),
             ):
+                trust(connection)
                 create_tables(connection)
                 write_row(connection, "run", 0, 0, header)
                 written = write_state(connection, Written(), state, account or Account())
@@ -188,9 +196,12 @@ class RunStore:
         connection = connect(where, writes=True)
         try:
             with transaction(connection, where, "IMMEDIATE"):
+                if version_of(connection) == newest():
+                    check_tables(connection)  # before anything in them is evaluated
                 check_integrity(connection)
                 migrate(connection)
                 check_tables(connection)
+                trust(connection)
                 lock.take(connection, owner, take_over=take_over)
         except BaseException:
             connection.close()

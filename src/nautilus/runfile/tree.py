@@ -1,10 +1,14 @@
-"""The tree of a header, the bytes beside it, and the error of what is not as it should be."""
+"""The tree of a header, and the bytes beside it."""
 
 import json
 from collections.abc import Sequence
 
 from nautilus.errors import CheckpointDamagedError
-from nautilus.runfile.arrays import Node
+from nautilus.runfile.arrays import Node, bad
+
+HEADER_MAX = 2**22
+"""Characters of a header. Those of real runs have some thousands; as objects of Python they take
+up to fifty times as many bytes."""
 
 
 class Writer:
@@ -63,6 +67,8 @@ class Reader:
 
 def load_json(text: str) -> Node:
     """Return the tree of a header that names nothing twice."""
+    if len(text) > HEADER_MAX:
+        raise CheckpointDamagedError(f"a header has {len(text)} characters.")
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -77,8 +83,3 @@ def _unique(pairs: list[tuple[str, Node]]) -> dict[str, Node]:
 
 def _refuse(constant: str) -> Node:
     raise ValueError(f"{constant} is not allowed")
-
-
-def bad(place: str, given: object, expected: str) -> CheckpointDamagedError:
-    """Return the error of something that is not what its place asks for."""
-    return CheckpointDamagedError(f"{place} is {str(given)[:200]!r}; expected {expected}.")
