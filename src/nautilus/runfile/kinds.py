@@ -2,9 +2,10 @@
 
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Literal, Protocol, get_args, get_origin, get_type_hints
 
@@ -269,10 +270,16 @@ class Record:
         return record(**read)
 
 
-def fields_of(record: type[Any]) -> Iterator[tuple[str, Kind]]:
-    """Yield names and kinds of the fields of a registered dataclass."""
-    for name, annotation in get_type_hints(record).items():
-        yield name, kind_of(annotation)
+def fields_of(record: type[Any]) -> tuple[tuple[str, Kind], ...]:
+    """Return names and kinds of the fields of a registered dataclass."""
+    return _fields_named(record.__name__)
+
+
+@cache
+def _fields_named(name: str) -> tuple[tuple[str, Kind], ...]:
+    # To look hints up takes longer than to write a small record.
+    hints = get_type_hints(RECORDS[name])
+    return tuple((field, kind_of(annotation)) for field, annotation in hints.items())
 
 
 def kind_of(annotation: Any) -> Kind:
