@@ -104,6 +104,7 @@ class Session:
         self._recheck = recheck or Recheck()
         self._is_tested = self._is_noted = False
         self._limits = Limits()
+        self._failure: NautilusError | None = None
         self._watch = Stopwatch()
         self._history = deque[ProgressRecord](maxlen=HISTORY)
         self._known: tuple[Ledger, dict[bool, Estimate]] = (self.state.ledger, {})
@@ -134,29 +135,34 @@ class Session:
     def run(self, goal: Goal, limits: Limits, reporter: Reporter) -> StopReason:
         """Go on until the goal, a limit, an error or an interrupt."""
         self._limits, self.goal, self.stop_reason = limits, goal, ""
+        self._failure = None
         self._watch.start()
-        reason = StopReason.INTERRUPTED
         with threadpool_limits(1), signals_raise():
             try:
                 self._prepare(goal)
-                run = steps(
-                    self.state, self.config, goal, self._evaluate, self._runner.map, self._is_over
-                )
-                with closing(run):
-                    for step in run:
-                        self.state = step.state
-                        self._watch.look()
-                        self._save(is_step=bool(step.message))
-                        self._report(step, goal, reporter)
-                        reason = step.stop or reason
+                reason = self._go_on(goal, reporter)
             except BaseException as error:
                 try:
-                    self._end(reason)
+                    self._end(StopReason.INTERRUPTED)
                 except NautilusError as another:
                     error.add_note(f"Nor could the run be saved at its end: {another}")
                     _logger.exception("The run could not be saved at its end")
                 raise
             self._end(reason)
+        return reason
+
+    def _go_on(self, goal: Goal, reporter: Reporter) -> StopReason:
+        reason = StopReason.INTERRUPTED
+        run = steps(self.state, self.config, goal, self._evaluate, self._runner.map, self._is_over)
+        with closing(run):
+            for step in run:
+                self.state = step.state
+                self._watch.look()
+                self._save(is_step=bool(step.message))
+                self._report(step, goal, reporter)
+                reason = step.stop or reason
+        if self._failure is not None:
+            raise self._failure
         return reason
 
     def how_to_go_on(self) -> str:
@@ -229,10 +235,15 @@ class Session:
             self._checkpoint.close(self.state, self._account(), self._answer_to_save)
 
     def _save(self, *, is_step: bool) -> None:
-        if self._checkpoint is not None:
+        """Save what is due; if that fails the run is over once calls under way have ended."""
+        if self._checkpoint is None or self._failure is not None:
+            return
+        try:
             self._checkpoint.save(
                 self.state, self._account(), self._answer_to_save, is_step=is_step
             )
+        except NautilusError as error:
+            self._failure = error
 
     def _account(self) -> Account:
         evaluator = self._evaluator
@@ -245,7 +256,7 @@ class Session:
         return make_answer(self.state, self.estimate, discard)
 
     def _is_over(self) -> bool:
-        return self._watch.seconds >= self._limits.timeout
+        return self._failure is not None or self._watch.seconds >= self._limits.timeout
 
     def _look_around(self) -> bool:
         """Save what came in and could wait so far, and tell whether it is over.

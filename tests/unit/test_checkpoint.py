@@ -3,7 +3,9 @@
 import logging
 import os
 import sqlite3
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
@@ -25,7 +27,7 @@ from nautilus import (
     StopReason,
 )
 from nautilus.recheck import choose_rows
-from nautilus.runfile import file, read_run
+from nautilus.runfile import RunStore, file, read_run
 
 SMALL = {
     "n_live": 60,
@@ -203,6 +205,28 @@ class TestGoingOn:
         assert sampler.n_like > 200
         assert sampler.run(**GOAL)
         assert bits(sampler) == reference
+
+    def test_calls_under_way_are_not_lost_with_a_disk_that_fails(self, path, monkeypatch):
+        begun = []
+
+        def log_l(p):
+            begun.append(p)
+            time.sleep(0.002)
+            return bent(p)
+
+        def fail_later(store, state, *rest):
+            if state.n_like > 130:
+                raise CheckpointStorageError("the disk is full")
+            return save(store, state, *rest)
+
+        save = RunStore.save
+        monkeypatch.setattr(RunStore, "save", fail_later)
+        with ThreadPoolExecutor(4) as pool:
+            sampler = make(path, log_l, pool=(pool, None), save_interval=0.0)
+            with pytest.raises(CheckpointStorageError, match="disk is full"):
+                sampler.run(**GOAL)
+        assert sampler.n_like == len(begun) - 8  # of the test before the run
+        assert sampler.result.stop_reason == StopReason.INTERRUPTED.value
 
     def test_a_save_that_a_reader_holds_up_is_left_out(self, path, monkeypatch):
         monkeypatch.setattr(file, "BUSY_SECONDS", 0.05)

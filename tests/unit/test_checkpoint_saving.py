@@ -33,7 +33,7 @@ class Disk:
     is_busy: bool = False
     written = None
 
-    def create(self, path, header, state, account, *, replaces):
+    def create(self, path, header, state, account, *, replaces, owner):
         return self
 
     def save(self, state, account, to_parameters=None, answer=None):

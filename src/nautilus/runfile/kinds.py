@@ -272,11 +272,12 @@ class Record:
 
 def fields_of(record: type[Any]) -> tuple[tuple[str, Kind], ...]:
     """Return names and kinds of the fields of a registered dataclass."""
-    return _fields_of(record.__name__)
+    return _fields_named(record.__name__)
 
 
 @cache
-def _fields_of(name: str) -> tuple[tuple[str, Kind], ...]:
+def _fields_named(name: str) -> tuple[tuple[str, Kind], ...]:
+    # To look hints up takes longer than to write a small record.
     hints = get_type_hints(RECORDS[name])
     return tuple((field, kind_of(annotation)) for field, annotation in hints.items())
 
