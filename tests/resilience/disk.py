@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -205,6 +206,10 @@ class Connection:
         with _as_sqlite3():
             return Cursor(self._inner.execute(statement, values))
 
+    def set_progress_handler(self, handler: Callable[[], bool] | None, n_steps: int) -> None:
+        """Ask after every so many steps whether to go on."""
+        self._inner.set_progress_handler(handler, n_steps)
+
     def close(self) -> None:
         """Give the file back."""
         with _as_sqlite3():
@@ -221,6 +226,11 @@ class Cursor:
         """Return the next row, or None."""
         with _as_sqlite3():
             return self._inner.fetchone()
+
+    def fetchmany(self, n_most: int) -> list[Any]:
+        """Return the next rows."""
+        with _as_sqlite3():
+            return list(islice(self._inner, n_most))
 
     def fetchall(self) -> list[Any]:
         """Return all rows that are left."""
