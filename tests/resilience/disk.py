@@ -207,7 +207,7 @@ class Connection:
             return Cursor(self._inner.execute(statement, values))
 
     def set_progress_handler(self, handler: Callable[[], bool] | None, n_steps: int) -> None:
-        """Ask somebody every so many steps whether it is enough."""
+        """Ask after every so many steps whether to go on."""
         self._inner.set_progress_handler(handler, n_steps)
 
     def close(self) -> None:
@@ -227,10 +227,10 @@ class Cursor:
         with _as_sqlite3():
             return self._inner.fetchone()
 
-    def fetchmany(self, n: int) -> list[Any]:
+    def fetchmany(self, n_most: int) -> list[Any]:
         """Return the next rows."""
         with _as_sqlite3():
-            return list(islice(self._inner, n))
+            return list(islice(self._inner, n_most))
 
     def fetchall(self) -> list[Any]:
         """Return all rows that are left."""

@@ -45,7 +45,8 @@ class Countdown:
 
     def __call__(self, *_):
         self.k -= 1
-        if self.k == 0:
+        # A worker may be the last one that is left, and its parent's number be that of another.
+        if self.k == 0 and self.pid in {os.getpid(), os.getppid()}:
             os.kill(self.pid, signal.SIGKILL)
 
 

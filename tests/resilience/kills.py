@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 from logged_run import N_TEST, PRIOR, as_text
 
 from nautilus.runfile import read_run
@@ -65,13 +66,34 @@ class KillServer:
 def wait_for_group(pid):
     """Wait until the workers of a process that was killed have noticed."""
     end = time.monotonic() + LIMIT
-    while True:
-        try:
-            os.killpg(pid, 0)
-        except ProcessLookupError:
-            return
+    while any(map(is_running, members_of(pid))):
         assert time.monotonic() < end, f"workers of {pid} are still there"
-        time.sleep(0.005)
+        time.sleep(0.01)
+
+
+def members_of(group):
+    """Return the processes of a group."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return []
+    return [process for process in psutil.process_iter() if group_of(process) == group]
+
+
+def group_of(process):
+    """Return the group of a process, or None if it has ended."""
+    try:
+        return os.getpgid(process.pid)
+    except ProcessLookupError:
+        return None
+
+
+def is_running(process):
+    """Tell whether a process has not ended; nobody may ever ask an orphan how it did."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def test_files_may_not_become_larger(limit, tmp_path, expected):
 def test_a_disk_that_becomes_full_under_a_run(how, tmp_path, expected, some, count):
     disk = Disk(tmp_path)
     with disk.mounted():
-        for k in some(450, 3, 100):
+        for k in some(450, 3, 40):
             path = tmp_path / f"{k}.nautilus"
             sampler = make_sampler(log_l, filepath=path)
             disk.rule = Fault("write", k, is_lasting=True, how=how, code=apsw.SQLITE_FULL)

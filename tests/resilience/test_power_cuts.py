@@ -78,6 +78,17 @@ def lay(folder, files):
 
 
 @pytest.fixture
+def moments(some):
+    """Return the function that picks events: some, and all that make something durable."""
+
+    def pick(events, n_quick=20):
+        turns = {n for n, event in enumerate(events) if event.call.kind != "write"}
+        return turns | {n - 1 for n in some(len(events), n_quick)}
+
+    return pick
+
+
+@pytest.fixture
 def number_left(tmp_path_factory, inspector):
     """Return the function that tells what is left of a run: a state, none (-1) or damage (-2)."""
     folder, known = tmp_path_factory.mktemp("left"), {}
@@ -95,13 +106,10 @@ def number_left(tmp_path_factory, inspector):
     return look
 
 
-def test_what_was_saved_is_there(journey, number_left, some, is_long, seed, count):
+def test_what_was_saved_is_there(journey, number_left, moments, is_long, seed, count):
     events = record(journey, journey.go)
-    # Whatever makes something durable is a turning point.
-    turns = {n for n, event in enumerate(events) if event.call.kind != "write"}
-    moments = turns | {n - 1 for n in some(len(events), 50)}
     rng, n_random = np.random.default_rng(seed), 10 if is_long else 2
-    for cut in cuts(events, rng, moments=moments, n_random=n_random):
+    for cut in cuts(events, rng, moments=moments(events, 50), n_random=n_random):
         assert cut.kept <= number_left(cut) <= cut.tried, cut.place
         count("cuts")
 
@@ -115,10 +123,10 @@ def test_the_run_goes_on(journey, some, seed, count, tmp_path):
     events = record(journey, journey.go)
     # From here on there is a file.
     first = next(n for n, event in enumerate(events) if event.kept == 0)
-    moments = {first + n for n in some(len(events) - first - 1, 12)}
+    chosen = {first + n for n in some(len(events) - first - 1, 12)}
     path = tmp_path / "left" / "run.db"
     path.parent.mkdir()
-    for cut in cuts(events, np.random.default_rng(seed), moments=moments):
+    for cut in cuts(events, np.random.default_rng(seed), moments=chosen):
         lay(path.parent, cut.files)
         go_on(path, journey.owner)
         assert read_run(path, None).account.clocks == Clocks(7.0)
@@ -126,7 +134,7 @@ def test_the_run_goes_on(journey, some, seed, count, tmp_path):
 
 
 def test_the_power_fails_again_while_the_last_cut_is_mended(
-    journey, number_left, some, is_long, seed, count
+    journey, number_left, moments, is_long, seed, count
 ):
     events = record(journey, journey.go)
     rng = np.random.default_rng(seed)
@@ -137,13 +145,15 @@ def test_the_power_fails_again_while_the_last_cut_is_mended(
     journey.kept = journey.tried = 1
     files = {str(path): path.read_bytes() for path in journey.path.parent.iterdir()}
     events = record(journey, lambda: go_on(journey.path, journey.owner))
-    moments, n_random = {n - 1 for n in some(len(events), 30)}, 10 if is_long else 2
-    for cut in cuts(events, rng, platter=Platter(files), moments=moments, n_random=n_random):
+    chosen, n_random = moments(events), 10 if is_long else 2
+    for cut in cuts(events, rng, platter=Platter(files), moments=chosen, n_random=n_random):
         assert number_left(cut) == 1, cut.place
         count("cuts")
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(journey, number_left, is_long, seed, count):
+def test_a_file_is_replaced_whole_or_not_at_all(
+    journey, number_left, moments, is_long, seed, count
+):
     journey.go()
     before, path = len(journey.states) - 1, journey.path
     files = {str(path): path.read_bytes()}
@@ -155,8 +165,8 @@ def test_a_file_is_replaced_whole_or_not_at_all(journey, number_left, is_long, s
 
     rng, n_random = np.random.default_rng(seed), 10 if is_long else 2
     events = record(journey, replace)
-    found = set()
-    for cut in cuts(events, rng, platter=Platter(files), n_random=n_random):
+    found, chosen = set(), moments(events)
+    for cut in cuts(events, rng, platter=Platter(files), moments=chosen, n_random=n_random):
         number = number_left(cut)
         assert number in ({0, 1} if cut.kept == 0 else {before, 0}), cut.place
         found.add(number)
@@ -176,7 +186,7 @@ def test_a_file_that_is_set_aside_has_one_name_or_the_other(journey, number_left
 
 
 @pytest.mark.parametrize(("level", "harm"), [("OFF", "damaged"), ("FULL", "lost")])
-def test_less_care_is_caught(level, harm, journey, number_left, monkeypatch, seed):
+def test_less_care_is_caught(level, harm, journey, number_left, moments, monkeypatch, seed):
     """Negative control: without syncs files are damaged, with those by default saves are lost.
 
     By default SQLite does not sync the folder after it has deleted a journal. After a power cut
@@ -191,8 +201,8 @@ def test_less_care_is_caught(level, harm, journey, number_left, monkeypatch, see
 
     monkeypatch.setattr(Connection, "execute", weaken)
     journey.states = journey.states[:3]
-    found = Counter()
-    for cut in cuts(record(journey, journey.go), np.random.default_rng(seed)):
+    events, found = record(journey, journey.go), Counter()
+    for cut in cuts(events, np.random.default_rng(seed), moments=moments(events)):
         number = number_left(cut)
         is_kept = cut.kept <= number <= cut.tried
         found["kept" if is_kept else "damaged" if number == -2 else "lost"] += 1

@@ -86,7 +86,7 @@ def n_calls(tmp_path_factory):
 
 def test_a_disk_that_fails_for_ever(attempt, expected, n_calls, some, count):
     errors = set()
-    for k in some(n_calls, 10, 100):
+    for k in some(n_calls, 10, 60):
         case = attempt(f"{k}")
         case.disk.rule = Fault("any", k, is_lasting=True)
         for _ in range(2):
@@ -101,7 +101,7 @@ def test_a_disk_that_fails_for_ever(attempt, expected, n_calls, some, count):
 @pytest.mark.parametrize("how", ["nothing", "all"])
 def test_a_disk_that_fails_once(how, attempt, expected, n_calls, some, count):
     errors = set()
-    for k in some(n_calls, 8, 100):
+    for k in some(n_calls, 8, 60):
         case = attempt(f"{k}")
         case.disk.rule = Fault("any", k, how=how)
         errors.add(type(error_of(case.run)))
