@@ -6,7 +6,8 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 
@@ -25,6 +26,11 @@ HANDLED = tuple(
 
 NOT_OURS = (signal.SIG_DFL, signal.default_int_handler)
 
+N_PATIENT = 2
+"""So many signals wait until a run is saved; who sends more does not want to wait."""
+
+_held: list[int] | None = None
+
 
 @contextmanager
 def signals_raise() -> Iterator[None]:
@@ -38,10 +44,14 @@ def signals_raise() -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in HANDLED}
-    replaced = {number: old for number, old in before.items() if old in NOT_OURS}
-    for number in replaced:
-        signal.signal(number, _raise)
+    replaced = {
+        number: old
+        for number, old in before.items()
+        if old in NOT_OURS and not (old is signal.SIG_DFL and _is_caught_in_c(number))
+    }
     try:
+        for number in replaced:
+            signal.signal(number, _raise)
         yield
     except KeyboardInterrupt as error:
         # That of a worker, which Ctrl-C reaches too, may be here before our own.
@@ -53,12 +63,43 @@ def signals_raise() -> Iterator[None]:
             signal.signal(number, old)
 
 
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Let signals that ask for an end wait until something is done that must not be cut short."""
+    global _held  # noqa: PLW0603 - a process has one set of handlers
+    if _held is not None:
+        yield
+        return
+    held = _held = []
+    try:
+        yield
+    finally:
+        _held = None
+    if held:
+        _raise(held[0], None)
+
+
 def _raise(number: int, _frame: FrameType | None) -> None:
+    if _held is not None and len(_held) < N_PATIENT:
+        _held.append(number)
+        return
     if number != signal.SIGINT:
         raise Termination(128 + number)
     if is_interactive():
         raise KeyboardInterrupt
     raise Interruption(128 + number)
+
+
+def _is_caught_in_c(number: int) -> bool:
+    """Tell whether compiled code handles a signal of which Python knows nothing.
+
+    `faulthandler.register` does that.
+    """
+    with suppress(OSError, StopIteration, ValueError):
+        status = Path("/proc/self/status").read_text("ascii", "replace").splitlines()
+        caught = next(line for line in status if line.startswith("SigCgt:"))
+        return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+    return False
 
 
 def is_interactive() -> bool:
@@ -67,6 +108,8 @@ def is_interactive() -> bool:
 
 
 def _after_fork() -> None:
+    global _held  # noqa: PLW0603 - as above
+    _held = None
     # Pools end the workers that they forked from a run with SIGTERM and wait for them; what is
     # raised in such a worker would only be the answer to its call.
     for number in HANDLED:

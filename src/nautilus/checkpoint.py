@@ -74,7 +74,7 @@ class Checkpoint:
         self._settings = settings
         self._prior = prior
         self.header: RunHeader | None = None
-        self._written: Written | None = None
+        self._written: tuple[Written, ...] = ()
         self._store: RunStore | None = None
         self._owner = this_process()
         self._is_ours = settings.resume is True
@@ -87,6 +87,11 @@ class Checkpoint:
     def path(self) -> Path:
         """Where the run is kept."""
         return self._settings.path
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the same settings continue the run in the file."""
+        return self._settings.resume is True
 
     def find(self, config: Config, *, is_seed_given: bool) -> SavedRun | None:
         """Return the run that is to be continued, if there is one; nothing is written.
@@ -119,11 +124,11 @@ class Checkpoint:
         CheckpointError
             If the file cannot be used, belongs to another process or holds another run.
         """
-        if not self._is_ours or not is_there(self.path):
-            return None
+        if self._store is not None or not self._is_ours or not is_there(self.path):
+            return None  # an interrupt kept it from being closed, or there is nothing to take
         store = RunStore.open(self.path, take_over=self._settings.take_over, owner=self._owner)
         try:
-            is_known = self._written is not None and store.follow(self._written)
+            is_known = any(store.follow(written) for written in self._written)
             saved = None if is_known else self._adopt(store.load(None), config, is_seed_given=True)
         except BaseException:
             # What this process knows of the file is still true, and is not to be read again.
@@ -225,7 +230,14 @@ class Checkpoint:
                 raise
             self._write(store, state, account, answer())
         finally:
-            self._written = store.written
+            self._written = store.written or self._written
+            store.close()
+
+    def release(self) -> None:
+        """Give the file back without saving anything."""
+        store, self._store = self._store, None
+        if store is not None:
+            self._written = store.written or self._written
             store.close()
 
     def _write(
@@ -244,7 +256,7 @@ class Checkpoint:
     def _adopt(self, saved: SavedRun, config: Config, *, is_seed_given: bool) -> SavedRun:
         seed = config.seed if is_seed_given else saved.header.config.seed
         require_match(saved.header, self._header(replace(config, seed=seed)), self.path)
-        self.header, self._written = saved.header, saved.written
+        self.header, self._written = saved.header, (saved.written,)
         self.n_saved = saved.state.n_like
         self._n_answered = 0 if saved.answer is None else len(saved.answer.log_weights)
         return saved

@@ -1,7 +1,6 @@
 """When a run has to end by the clock on the wall."""
 
 import math
-import os
 import re
 import subprocess
 import time
@@ -61,6 +60,9 @@ def _left_of_job(environment: Mapping[str, str]) -> float:
         )
     if end.isdigit():
         return float(end) - time.time()
+    task = environment.get("SLURM_ARRAY_TASK_ID")
+    if task is not None:  # one job has the number of its array, which has many
+        job = f"{environment.get('SLURM_ARRAY_JOB_ID', job)}_{task}"
     return parse_time_left(_ask_queue(job))
 
 
@@ -68,7 +70,7 @@ def _ask_queue(job: str) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - the number of a job
             ["squeue", "--noheader", "--jobs", job, "--format", "%L"],  # noqa: S607 - on the path
-            capture_output=True, text=True, timeout=QUEUE_SECONDS, check=True, env=dict(os.environ),
+            capture_output=True, text=True, timeout=QUEUE_SECONDS, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         raise SettingsError(

@@ -64,7 +64,9 @@ def check_likelihood(
     Raises
     ------
     CheckpointMismatchError
-        If log L differs, or the likelihood cannot be evaluated any more.
+        If log L differs.
+    LikelihoodError
+        If the likelihood cannot be evaluated any more.
     """
     points, before = _evaluated(state)
     rows = choose_rows(before, recheck.n_points)
@@ -75,10 +77,11 @@ def check_likelihood(
         for chunk in evaluator.evaluate(points[rows]):
             now[chunk.index] = chunk.log_l
     except LikelihoodError as error:
-        raise CheckpointMismatchError(
-            "the likelihood cannot be evaluated any more where it was before, so it is not the one"
-            f" that the run was made with: {error}"
-        ) from error
+        error.add_note(
+            "It was evaluated at this point before. Nothing is lost or changed: run() again when it"
+            " works, or restore the likelihood that the run was made with."
+        )
+        raise
     before = before[rows]
     allowed = recheck.tolerance + ROUNDING * np.abs(before)
     is_other = ~(np.abs(now - before) <= allowed)

@@ -69,6 +69,11 @@ def findings_of(state: RunState, estimates: Estimates) -> tuple[str, ...]:
     return tuple(found)
 
 
+def join_findings(state: RunState, answer: Answer) -> tuple[str, ...]:
+    """Return the findings of an answer, and those that are newer."""
+    return tuple(dict.fromkeys((*state.findings, *answer.findings)))
+
+
 def notes_of(counts: Counts) -> tuple[str, ...]:
     """Return what the likelihood did that was counted away rather than raised."""
     told = (
@@ -131,7 +136,7 @@ def make_posterior(
         n_like=state.n_like,
         eta=answer.eta,
         tail_index=answer.tail_index,
-        findings=answer.findings,
+        findings=join_findings(state, answer),
         notes=notes,
         stop_reason=stop_reason,
         seed=seed,

@@ -212,6 +212,8 @@ class Sampler(Readout):
         )
         session.find_saved(is_seed_given=seed is not None)
         super().__init__(prior_map, session)
+        if session.goal is not None:  # of the run in the file
+            self.discard_exploration = session.goal.discard_exploration
 
     def run(  # noqa: PLR0913 - likewise
         self,

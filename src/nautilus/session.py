@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from threadpoolctl import threadpool_limits
 
-from nautilus._signals import signals_raise
+from nautilus._signals import signals_raise, signals_wait
 from nautilus._streams import stream
 from nautilus._types import FloatArray
 from nautilus.checkpoint import Checkpoint
-from nautilus.errors import NautilusError
+from nautilus.errors import NautilusError, SettingsError
 from nautilus.estimates import Estimates
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.tasks import TaskRunner
@@ -75,7 +75,8 @@ class Session:
         self._recheck = recheck or Recheck()
         self._is_tested = False
         self._limits = Limits()
-        self._failure: NautilusError | None = None
+        self._is_running = False
+        self._failure: BaseException | None = None
         self._end_failure: NautilusError | None = None
         self._watch = Stopwatch()
         self._progress = Progress()
@@ -105,34 +106,63 @@ class Session:
         self._progress.forget()
 
     def run(self, goal: Goal, limits: Limits, reporter: Reporter) -> StopReason:
-        """Go on until the goal, a limit, an error or an interrupt."""
-        self._limits, self.goal, self.stop_reason = limits, goal, ""
+        """Go on until the goal, a limit, an error or an interrupt.
+
+        Raises
+        ------
+        NautilusError
+            If the likelihood, the prior, the workers or the file fail, or if it goes on already.
+        """
+        if self._is_running:
+            raise SettingsError(
+                "run() was called while it goes on, from a callback or another thread. Call it"
+                " when it has returned."
+            )
+        self._is_running = True
+        try:
+            with threadpool_limits(1), signals_raise():
+                return self._run(goal, limits, reporter)
+        finally:
+            self._is_running = False
+
+    def _run(self, goal: Goal, limits: Limits, reporter: Reporter) -> StopReason:
+        self._limits = limits
         self._failure = self._end_failure = None
         self._watch.start()
-        with threadpool_limits(1), signals_raise():
+        try:
+            self._prepare()
+        except BaseException:
+            # Nothing was evaluated that is not in the file: it stays as it was.
+            self._release()
+            raise
+        self.goal, self.stop_reason = goal, ""
+        try:
+            reason = self._go_on(goal, reporter)
+        except BaseException as error:
             try:
-                self._prepare(goal)
-                reason = self._go_on(goal, reporter)
-            except BaseException as error:
-                try:
-                    self._end(StopReason.INTERRUPTED)
-                except NautilusError as another:
-                    self._end_failure = another
-                    error.add_note(f"Nor could the run be saved at its end: {another}")
-                    _logger.exception("The run could not be saved at its end")
-                raise
-            self._end(reason)
+                self._end(StopReason.INTERRUPTED)
+            except NautilusError as another:
+                self._end_failure = another
+                error.add_note(f"Nor could the run be saved at its end: {another}")
+                _logger.exception("The run could not be saved at its end")
+            except (KeyboardInterrupt, SystemExit):
+                if not isinstance(error, (KeyboardInterrupt, SystemExit)):
+                    raise
+            raise
+        self._end(reason)
         return reason
 
     def _go_on(self, goal: Goal, reporter: Reporter) -> StopReason:
         reason = StopReason.INTERRUPTED
+        if self._checkpoint is not None:
+            self._checkpoint.create(self.config, self.state, self._account())
         run = steps(self.state, self.config, goal, self._evaluate, self._runner.map, self._is_over)
         with closing(run):
             for step in run:
                 self.state = step.state
                 self._watch.look()
                 self._save(is_step=bool(step.message))
-                self._report(step, goal, reporter)
+                self._try_to_report(step, goal, reporter)
                 reason = step.stop or reason
         if self._failure is not None:
             raise self._failure
@@ -149,11 +179,13 @@ class Session:
             )
         if kept.n_saved is None:
             return f"{start}, before {kept.path} was made."
-        if self._end_failure is None:
-            return f"{start}, saved in {kept.path}. Run the same script again to continue."
+        if kept.n_saved == self.state.n_like:
+            how = "" if kept.resumes else ", with resume=True,"
+            return f"{start}, saved in {kept.path}. Run the same script again{how} to continue."
+        why = self._end_failure or "it was interrupted."
         return (
             f"{start}, of which {kept.n_saved:,} are saved in {kept.path}. The last save failed:"
-            f" {self._end_failure} In this process run() continues with all of them."
+            f" {why} In this process run() continues with all of them."
         )
 
     @property
@@ -176,19 +208,16 @@ class Session:
         self._evaluator.close()
         self._runner.close()
 
-    def _prepare(self, goal: Goal) -> None:
+    def _prepare(self) -> None:
         """Take the file, and try the likelihood, before anything else is done."""
         if self._checkpoint is not None:
             saved = self._checkpoint.open(self.config)
             if saved is not None:
                 self._adopt(saved)
-                self.goal, self.stop_reason = goal, ""
         if not self._is_tested:
             self._try_likelihood()
             self._is_tested = True
         self._require_densities()
-        if self._checkpoint is not None:
-            self._checkpoint.create(self.config, self.state, self._account())
 
     def _try_likelihood(self) -> None:
         if self.state.n_like > 0:
@@ -205,12 +234,17 @@ class Session:
             with threadpool_limits(1):
                 self.state = self.state.with_all_densities(self._runner.map)
 
-    def _end(self, reason: StopReason) -> None:
-        self._watch.look()
-        self.stop_reason = reason.value
-        log_stop(reason.value, self.state.findings, self.notes)
+    def _release(self) -> None:
         if self._checkpoint is not None:
-            self._checkpoint.close(self.state, self._account(), self._answer_to_save)
+            self._checkpoint.release()
+
+    def _end(self, reason: StopReason) -> None:
+        with signals_wait():
+            self._watch.look()
+            self.stop_reason = reason.value
+            log_stop(reason.value, self.state.findings, self.notes)
+            if self._checkpoint is not None:
+                self._checkpoint.close(self.state, self._account(), self._answer_to_save)
 
     def _save(self, *, is_step: bool) -> None:
         """Save what is due; if that fails the run is over once calls under way have ended."""
@@ -220,7 +254,7 @@ class Session:
             self._checkpoint.save(
                 self.state, self._account(), self._answer_to_save, is_step=is_step
             )
-        except NautilusError as error:
+        except BaseException as error:  # noqa: BLE001 - raised when calls under way have ended
             self._failure = error
 
     def _account(self) -> Account:
@@ -249,6 +283,15 @@ class Session:
         return self._watch.time(
             lambda: self._evaluator.evaluate(points, grace=grace, is_over=asked)
         )
+
+    def _try_to_report(self, step: Step, goal: Goal, reporter: Reporter) -> None:
+        """Tell of a step; if that fails the run is over once calls under way have ended."""
+        if self._failure is not None:
+            return
+        try:
+            self._report(step, goal, reporter)
+        except BaseException as error:  # noqa: BLE001 - raised when calls under way have ended
+            self._failure = error
 
     def _report(self, step: Step, goal: Goal, reporter: Reporter) -> None:
         current = self.estimate(goal.discard_exploration)

@@ -6,7 +6,7 @@ import sqlite3
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
@@ -18,16 +18,18 @@ from nautilus import (
     CheckpointMismatchError,
     CheckpointNameWarning,
     CheckpointStorageError,
+    LikelihoodError,
     NoResultError,
     Prior,
     PriorError,
     Sampler,
     SaveDelayedWarning,
+    SettingsError,
     StaleLockWarning,
     StopReason,
 )
 from nautilus.recheck import choose_rows
-from nautilus.runfile import RunStore, file, read_run
+from nautilus.runfile import RunStore, file, read_run, store
 
 SMALL = {
     "n_live": 60,
@@ -191,6 +193,63 @@ class TestGoingOn:
             sampler.run(n_like_max=400, verbose=False, timeout=600, **GOAL)
             assert sampler.n_like == 400
 
+    def test_what_counts_is_that_of_the_run_in_the_file(self, path):
+        with make(path) as sampler:
+            sampler.run(discard_exploration=True, **GOAL)
+        with make(path) as again:
+            assert again.discard_exploration
+            assert again.log_z == sampler.log_z
+
+    def test_a_run_cannot_be_run_from_within(self, path, reference):
+        def callback(_):
+            with pytest.raises(SettingsError, match="while it goes on"):
+                sampler.run(**GOAL)
+
+        sampler = make(path, bent_with_blobs)
+        assert sampler.run(callback=callback, **GOAL)
+        assert bits(sampler) == reference
+        assert read_run(path).state.n_like == sampler.n_like
+
+    def test_calls_under_way_are_not_lost_with_a_callback_that_fails(self, path):
+        begun = []
+
+        def log_l(p):
+            begun.append(p)
+            time.sleep(0.002)
+            return bent(p)
+
+        def callback(record):
+            if record.n_like > 130:
+                raise OSError("no window")
+
+        with ThreadPoolExecutor(4) as pool:
+            sampler = make(path, log_l, pool=(pool, None))
+            with pytest.raises(OSError, match="no window"):
+                sampler.run(callback=callback, **GOAL)
+        assert read_run(path).state.n_like == sampler.n_like == len(begun) - 8
+
+    def test_a_save_that_was_done_but_seemed_to_fail_is_known_again(
+        self, path, reference, monkeypatch
+    ):
+        @contextmanager
+        def without_an_answer(*args):
+            with transaction(*args):
+                yield
+            if sampler.n_like > 300:
+                raise CheckpointStorageError("the disk does not answer")
+
+        transaction = store.transaction
+        sampler = make(path, bent_with_blobs, save_interval=0.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "transaction", without_an_answer)
+            with pytest.raises(CheckpointStorageError, match="does not answer"):
+                sampler.run(**GOAL)
+        ledger = sampler._session.state.ledger
+        assert sampler.run(n_like_max=sampler.n_like).reason is StopReason.CALLS
+        assert sampler._session.state.ledger is ledger  # and not that of the file
+        assert sampler.run(**GOAL)
+        assert bits(sampler) == reference
+
     def test_a_failure_to_save_loses_nothing(self, path, reference, monkeypatch):
         sampler = make(path, bent_with_blobs)
         sampler.run(n_like_max=200, **GOAL)
@@ -333,15 +392,36 @@ class TestAnotherProblem:
             sampler.run(n_like_max=400, **GOAL)
             assert sampler.n_like == 400
 
-    def test_a_likelihood_that_fails_is_another(self, stopped):
+    def test_a_likelihood_that_fails_where_it_did_not_is_told_as_it_is(self, stopped):
         def fail(_):
             raise ValueError("no such table")
 
         with (
             make(stopped, fail) as sampler,
-            pytest.raises(CheckpointMismatchError, match=r"any more where.*no such table"),
+            pytest.raises(LikelihoodError, match="no such table") as error,
         ):
             sampler.run(**GOAL)
+        assert "evaluated at this point before" in error.value.__notes__[0]
+
+    def test_a_run_that_is_refused_leaves_the_file_as_it_was(self, path):
+        with make(path) as sampler:
+            sampler.run(discard_exploration=True, **GOAL)
+        before = nautilus.load(path)
+        with (
+            make(path, lambda p: bent(p, height=0.1)) as sampler,
+            pytest.raises(CheckpointMismatchError, match="is not the one"),
+        ):
+            sampler.run(f_live=0.1, n_eff=900)
+        after = nautilus.load(path)
+        assert (after.log_z, after.stop_reason) == (before.log_z, before.stop_reason)
+        assert len(after.log_l) == len(before.log_l) < after.n_like
+
+    def test_names_that_are_text_of_numpy_can_be_saved(self, path):
+        prior = Prior()
+        for name in np.array(["a", "b"]):
+            prior.add_parameter(name, dist=(-3, 3))
+        make(path, lambda p: (bent(p), {np.str_("c"): 1.0}), prior).run(n_like_max=200)
+        assert nautilus.load(path).names == ("a", "b")
 
     def test_points_from_the_best_down_to_the_worst_are_looked_at(self):
         log_l = np.array([-5.0, -np.inf, -1.0, -3.0, -np.inf, -2.0, -4.0])

@@ -69,6 +69,13 @@ class TestSlurm:
         with pytest.raises(SettingsError, match="nor does squeue tell the time left of job 8"):
             seconds_left("slurm", 0.0, {"SLURM_JOB_ID": "8"})
 
+    def test_it_is_asked_for_this_task_of_an_array(self, squeue):
+        squeue('test "$3" = 4700_2 && echo 10:00 || exit 1')
+        job = {
+            "SLURM_JOB_ID": "4711", "SLURM_ARRAY_JOB_ID": "4700", "SLURM_ARRAY_TASK_ID": "2",
+        }  # fmt: skip
+        assert seconds_left("slurm", 0.0, job) == 570
+
     def test_outside_of_a_job_that_is_an_error(self):
         with pytest.raises(SettingsError, match=r"belongs to no job of Slurm \(SLURM_JOB_ID"):
             seconds_left("slurm", 0.0, {})

@@ -1,14 +1,16 @@
+import faulthandler
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from nautilus import Prior, Sampler
-from nautilus._signals import Termination, signals_raise
+from nautilus._signals import Termination, signals_raise, signals_wait
 from nautilus.runfile import read_run
 
 pytestmark = pytest.mark.timeout(60)
@@ -134,6 +136,71 @@ def test_a_word_before_there_is_a_file_is_true(tmp_path):
     )  # fmt: skip
     assert re.search(r"after 0 evaluations, before .* was made\.", done.stderr)
     assert not (tmp_path / "run.nautilus").exists()
+
+
+def test_the_last_save_is_not_cut_short(tmp_path):
+    """Two more signals come while it goes on; a fourth one would end it."""
+    path = tmp_path / "run.nautilus"
+    script = SCRIPT.replace("FILEPATH", repr(str(path))).replace("NUMBER", "SIGTERM")
+    interrupt = """
+import os, signal
+from nautilus.runfile import RunStore
+
+def save(self, state, *rest, before=RunStore.save):
+    if len(calls) >= 180:
+        os.kill(os.getpid(), signal.SIGINT)
+    before(self, state, *rest)
+
+RunStore.save = save
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", interrupt + script.replace("CAUGHT", "OSError")],
+        check=False, capture_output=True, text=True, timeout=50,
+    )  # fmt: skip
+    assert done.returncode == 143
+    found = re.fullmatch(r"nautilus: interrupted after (\d+) evaluations, saved .*\n", done.stderr)
+    assert found, done.stderr
+    assert read_run(path).state.n_like == int(found[1]) > 0
+
+
+def test_who_sends_many_signals_does_not_wait():
+    seen = []
+
+    def body():
+        with signals_raise(), signals_wait():
+            for n in range(3):
+                signal.raise_signal(signal.SIGTERM)
+                seen.append(n)
+
+    with pytest.raises(Termination, match="143"):
+        body()
+    assert seen == [0, 1]
+
+
+def test_a_signal_that_waited_is_raised_at_the_end():
+    seen = []
+
+    def body():
+        with signals_raise(), signals_wait():
+            signal.raise_signal(signal.SIGTERM)
+            seen.append("done")
+
+    with pytest.raises(Termination, match="143"):
+        body()
+    assert seen == ["done"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="nobody knows of handlers in C")
+def test_a_handler_in_compiled_code_stays(tmp_path):
+    with (tmp_path / "stacks").open("w") as file:
+        faulthandler.register(signal.SIGUSR1, file=file)
+        try:
+            with signals_raise():
+                signal.raise_signal(signal.SIGUSR1)
+            signal.raise_signal(signal.SIGUSR1)
+        finally:
+            faulthandler.unregister(signal.SIGUSR1)
+    assert (tmp_path / "stacks").read_text().count("Current thread") == 2
 
 
 def test_where_somebody_types_an_interrupt_is_one(monkeypatch):

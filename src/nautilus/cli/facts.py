@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from nautilus.loading import answer_of
-from nautilus.result import notes_of
+from nautilus.result import join_findings, notes_of
 from nautilus.run.config import Goal
 from nautilus.runfile import Answer, Inspection, inspect_run
 from nautilus.runfile.lock import fate_of, this_process
@@ -161,7 +161,7 @@ def read_facts(path: Path, *, computes: bool) -> Facts:
         n_pending=0 if state.pending is None else len(state.pending.points) - state.pending.n_done,
         n_calls=account.counts.n_calls, n_saves=saved.written.n_saves,
         result=None if answer is None else _result(answer),
-        findings=state.findings if answer is None else answer.findings,
+        findings=state.findings if answer is None else join_findings(state, answer),
         notes=notes_of(account.counts), goal=account.goal,
         elapsed_seconds=clocks.elapsed, likelihood_seconds=clocks.likelihood,
         own_seconds=max(clocks.elapsed - clocks.likelihood, 0.0),

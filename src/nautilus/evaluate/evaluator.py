@@ -199,6 +199,7 @@ class Evaluator:
             while not (flight.is_empty and batch.is_taken):
                 if batch.is_cancelled or is_over():
                     yield self._landed(flight.drain(), batch)
+                    flight.raise_interrupt()
                     return
                 results = self._landed(flight.collect(), batch) + self._rescued(batch)
                 yield results

@@ -196,6 +196,11 @@ class Flight(Generic[Key]):
             raise self._error
         return []
 
+    def raise_interrupt(self) -> None:
+        """Raise what interrupted the waiting of `drain`, if anything did."""
+        if isinstance(self._error, (KeyboardInterrupt, SystemExit)):
+            raise self._error
+
     def drain(self) -> list[tuple[Key, Future[Any]]]:
         """Cancel what has not started and return what is finished soon."""
         self._settle()
@@ -207,7 +212,12 @@ class Flight(Generic[Key]):
         self._running = {future: self._running[future] for future in waiting}
         # However often it is asked: those who wait for the end wait once.
         self._deadline = min(self._deadline, time.monotonic() + self._grace)
-        wait(waiting, max(self._deadline - time.monotonic(), 0.0))
+        try:
+            wait(waiting, max(self._deadline - time.monotonic(), 0.0))
+        except (KeyboardInterrupt, SystemExit) as error:
+            # Nobody wants to wait, but what has ended meanwhile is not lost.
+            self._deadline = time.monotonic()
+            self._error = self._error or error
 
     def _launch(self, job: Job[Key]) -> None:
         executor = self._handle.executor
@@ -242,7 +252,9 @@ class Flight(Generic[Key]):
         error = _error_of(future)
         # What another flight did to the pool is nothing that this call did.
         was_replaced = not self._handle.is_current(flown.executor)
-        if isinstance(error, CancelledError) and not was_replaced:
+        if isinstance(self._error, (KeyboardInterrupt, SystemExit)) and error is not None:
+            pass  # the signal may have reached workers too: it is what happened
+        elif isinstance(error, CancelledError) and not was_replaced:
             self._error = BackendError(f"The pool was shut down while it was in use. {KEPT}")
             self._error.__cause__ = error
         elif isinstance(error, KeyboardInterrupt):

@@ -57,7 +57,7 @@ def lead_or_serve() -> tuple[Executor, int]:
         raise BackendError(_alone())
     futures = importlib.import_module("mpi4py.futures")
     if mpi.COMM_WORLD.Get_rank() > 0:
-        worker.leave_warnings_to_owner()
+        worker.leave_signals_to_owner("SIGUSR1", "SIGTERM")
     # On rank 0 there is no end of the context but that of the script, where mpi4py shuts down what
     # still runs.
     executor: Executor | None = futures.MPICommExecutor(mpi.COMM_WORLD, root=0).__enter__()

@@ -121,7 +121,7 @@ def run_chunk(job: ChunkJob) -> ChunkResult | Missing:
     is_worker = job.sender != here
     if is_worker:
         _follow_parent()
-        leave_warnings_to_owner()
+        leave_signals_to_owner("SIGUSR1")
     try:
         likelihood = _find(job.key, job.payload)
     except Exception as error:  # noqa: BLE001 - unpickling runs the user's code
@@ -226,21 +226,23 @@ def start(owner: int) -> None:
     """Prepare a process of a pool of our own, whose owner has the process number `owner`."""
     # Ctrl-C reaches all processes of a terminal; the owner of the pool decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    leave_warnings_to_owner()
+    leave_signals_to_owner("SIGUSR1")
     _state.is_own = _state.is_following = True
     _start_following(owner)
 
 
-def leave_warnings_to_owner() -> None:
-    """Let the signal that batch systems send before they end a job not end this process.
+def leave_signals_to_owner(*names: str) -> None:
+    """Let signals that batch systems send to all processes of a job not end this one.
 
-    It reaches all processes of a job, and calls under way would be lost with their workers while
-    the owner waits for them.
+    Calls under way would be lost with their workers while the owner waits for them; and where one
+    rank of MPI ends, all do.
     """
-    number = getattr(signal, "SIGUSR1", None)
-    is_main = threading.current_thread() is threading.main_thread()
-    if number is not None and is_main and signal.getsignal(number) is signal.SIG_DFL:
-        signal.signal(number, signal.SIG_IGN)
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in names:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _follow(owner: int) -> None:

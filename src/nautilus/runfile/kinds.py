@@ -45,7 +45,11 @@ class Plain:
 
     def write(self, value: Any, _: Writer, place: str) -> Node:
         """Return the value itself."""
-        plain = int(value) if self.type is int and isinstance(value, np.integer) else value
+        plain = value
+        if self.type is int and isinstance(value, np.integer):
+            plain = int(value)
+        elif self.type is str and isinstance(value, str):
+            plain = str.__str__(value)  # of NumPy's text, of members of enumerations
         if not self._fits(plain):
             raise cannot_save(place, value, self)
         return plain

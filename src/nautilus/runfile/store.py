@@ -99,6 +99,7 @@ class RunStore:
         self._connection = connection
         self._owner = owner
         self._written: Written | None = None
+        self._attempt: Written | None = None
 
     @classmethod
     def create(
@@ -209,9 +210,12 @@ class RunStore:
         return cls(where, connection, owner)
 
     @property
-    def written(self) -> Written | None:
-        """What the file holds, as far as this process knows."""
-        return self._written
+    def written(self) -> tuple[Written, ...]:
+        """What the file may hold, as far as this process knows.
+
+        A save that failed may have been done nevertheless.
+        """
+        return tuple(one for one in (self._written, self._attempt) if one is not None)
 
     def follow(self, written: Written) -> bool:
         """Go on from what this process wrote or read before; false if that is not in the file."""
@@ -279,8 +283,9 @@ class RunStore:
             written = write_state(
                 self._connection, self._written, state, account, to_parameters, answer
             )
+            self._attempt = written
         # If an interrupt comes just before this line, the next save writes the same rows again.
-        self._written = written
+        self._written, self._attempt = written, None
 
     def close(self) -> None:
         """Give the file back; nothing is lost if this cannot be done."""
