@@ -41,21 +41,28 @@ def is_there(path: Path) -> bool:
     CheckpointStorageError
         If that cannot be found out, or the name is a link to nothing.
     """
+    with _looked_up(path):
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            if path.is_symlink():
+                raise CheckpointStorageError(
+                    f"{path} is a link to {path.readlink()}, where there is nothing. Remove it, or"
+                    " bring back what it leads to."
+                ) from None
+            return False
+    return True
+
+
+@contextmanager
+def _looked_up(path: Path) -> Iterator[None]:
     try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        if path.is_symlink():
-            raise CheckpointStorageError(
-                f"{path} is a link to {path.readlink()}, where there is nothing. Remove it, or"
-                " bring back what it leads to."
-            ) from None
-        return False
+        yield
     except OSError as error:
         raise CheckpointStorageError(
             f"{path} cannot be looked up ({error.strerror}); check the name and the permissions of"
             " its folders."
         ) from error
-    return True
 
 
 def check_first_bytes(path: Path) -> None:
@@ -121,7 +128,9 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
             timeout=BUSY_SECONDS, isolation_level=None, uri=True, cached_statements=0,
         )  # fmt: skip
         try:
-            limit_steps(connection, path.stat().st_size)
+            with _looked_up(path):
+                n_bytes = path.stat().st_size
+            limit_steps(connection, n_bytes)
             # Text that is no text makes a digest fail, which says more than an error of decoding.
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
@@ -306,7 +315,7 @@ def set_aside(path: Path, moment: datetime) -> Path:
     stem = f"{path.stem}-{moment:%Y%m%d-%H%M%S}"
     numbers = ("", *(f"-{n}" for n in range(1, 1000)))
     names = (path.with_name(f"{stem}{number}{path.suffix}") for number in numbers)
-    kept = next(name for name in names if not name.exists())
+    kept = next(name for name in names if not is_there(name))
     with _permitted(path, "renamed"):
         with suppress(FileNotFoundError):
             journal_of(path).rename(journal_of(kept))
