@@ -65,6 +65,9 @@ class Checkpoint:
     ----------
     header
         Which run is in the file; None before there is one.
+    n_saved
+        Points evaluated that are in the file, as far as this process knows; None before there is
+        one.
     """
 
     def __init__(self, settings: CheckpointSettings, prior: PriorMap) -> None:
@@ -77,7 +80,8 @@ class Checkpoint:
         self._is_ours = settings.resume is True
         self._n_answered = 0
         self._saved_at = self._save_seconds = 0.0
-        self._n_saved: int | None = None
+        self.n_saved: int | None = None
+        self._has_failed = False
 
     @property
     def path(self) -> Path:
@@ -154,7 +158,7 @@ class Checkpoint:
             replaces=is_other and resume is False, owner=self._owner,
         )  # fmt: skip
         self._is_ours = True
-        self._saved_at = time.monotonic()
+        self.n_saved, self._saved_at = state.n_like, time.monotonic()
 
     def save(
         self, state: RunState, account: Account, answer: Callable[[], Answer | None],
@@ -188,7 +192,7 @@ class Checkpoint:
         """
         waited = time.monotonic() - self._saved_at
         wait = min(self._settings.interval, self._save_seconds / SAVE_SHARE)
-        has_news = state.n_like != self._n_saved
+        has_news = self._has_failed or state.n_like != self.n_saved
         if self._store is None or not (is_step or (has_news and waited >= wait)):
             return
         is_due = state.ledger.n_points >= max(ANSWER_GROWTH * self._n_answered, 1)
@@ -227,13 +231,13 @@ class Checkpoint:
     def _write(
         self, store: RunStore, state: RunState, account: Account, answer: Answer | None
     ) -> None:
-        start, self._n_saved = time.monotonic(), None
+        start, self._has_failed = time.monotonic(), True
         try:
             store.save(state, account, self._parameters_of, answer)
         finally:
             self._saved_at = time.monotonic()
             self._save_seconds = self._saved_at - start
-        self._n_saved = state.n_like
+        self.n_saved, self._has_failed = state.n_like, False
         if answer is not None:
             self._n_answered = len(answer.log_weights)
 
@@ -241,6 +245,7 @@ class Checkpoint:
         seed = config.seed if is_seed_given else saved.header.config.seed
         require_match(saved.header, self._header(replace(config, seed=seed)), self.path)
         self.header, self._written = saved.header, saved.written
+        self.n_saved = saved.state.n_like
         self._n_answered = 0 if saved.answer is None else len(saved.answer.log_weights)
         return saved
 

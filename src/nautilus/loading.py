@@ -3,11 +3,10 @@
 import os
 
 from nautilus.errors import CheckpointDamagedError, CheckpointError, SettingsError
+from nautilus.estimates import Estimates
 from nautilus.evaluate.tasks import TaskRunner
 from nautilus.posterior import Posterior
 from nautilus.result import describe_run, make_answer, make_posterior, notes_of
-from nautilus.run.estimate import Estimate
-from nautilus.run.loop import answer
 from nautilus.runfile import Answer, SavedRun, read_run
 from nautilus.settings import flag
 
@@ -99,11 +98,5 @@ def _require_parameters(saved: SavedRun, path: str | os.PathLike[str]) -> None:
 def _compute(saved: SavedRun, discard: bool, pool: object) -> Answer | None:
     with TaskRunner(pool) as runner:
         state = saved.with_densities(runner.map).state
-    estimates: dict[bool, Estimate] = {}
-
-    def estimate(discards: bool) -> Estimate:
-        if discards not in estimates:
-            estimates[discards] = answer(state, discards)
-        return estimates[discards]
-
-    return make_answer(state, estimate, discard)
+    estimates = Estimates()
+    return make_answer(state, lambda discards: estimates.of(state, discards), discard)

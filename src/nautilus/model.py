@@ -1,12 +1,19 @@
-"""From the public keywords to prior and likelihood in the form the package uses; checked."""
+"""From the public keywords to a run: prior, likelihood, pools; checked."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from nautilus.checkpoint import Checkpoint
 from nautilus.errors import SettingsError
+from nautilus.evaluate.backends import as_pools
+from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.factory import BuiltLikelihood
 from nautilus.evaluate.likelihood import ErrorPolicy, Likelihood, NanPolicy
+from nautilus.evaluate.tasks import TaskRunner
 from nautilus.prior import Prior, PriorMap, as_prior_map
+from nautilus.recheck import Recheck
+from nautilus.run.config import Config
+from nautilus.session import Session
 from nautilus.settings import flag, named, several, whole
 
 N_BATCH = 256
@@ -102,3 +109,52 @@ def make_likelihood(  # noqa: PLR0913 - one argument per public keyword
 
 def _flag_or_none(name: str, value: object) -> bool | None:
     return None if value is None else flag(name, value)
+
+
+def new_session(
+    config: Config,
+    prior: PriorMap,
+    likelihood: Likelihood,
+    pool: object,
+    threads_per_worker: int | None,
+    checkpoint: Checkpoint | None = None,
+    recheck: Recheck | None = None,
+) -> Session:
+    """Return a run that has not begun.
+
+    Parameters
+    ----------
+    config
+        What decides the numbers.
+    prior
+        Gives the parameters of points of the unit cube.
+    likelihood
+        What is to be evaluated.
+    pool
+        One pool for calls and the sampler's own work, or a pair of them.
+    threads_per_worker
+        Numerical threads of one call, at least 1; None leaves the libraries' own settings.
+    checkpoint
+        Keeps the run in a file; None keeps it in memory only.
+    recheck
+        How a run from a file is compared with the likelihood.
+
+    Raises
+    ------
+    SettingsError
+        If the number of threads is less than 1.
+    BackendError
+        If a pool is of no known kind, or there are more or less than two.
+    """
+    n_threads = (
+        None if threads_per_worker is None else whole("threads_per_worker", threads_per_worker, 1)
+    )
+    for_calls, for_own_work = as_pools(pool, n_threads)
+    return Session(
+        config,
+        prior,
+        Evaluator(likelihood, for_calls, threads_per_worker=n_threads),
+        TaskRunner(for_own_work, threads_per_worker=1),
+        checkpoint,
+        recheck,
+    )

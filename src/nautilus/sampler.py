@@ -14,16 +14,15 @@ from nautilus._signals import Termination
 from nautilus._version import __version__
 from nautilus.checkpoint import Checkpoint
 from nautilus.checkpoint_settings import make_checkpoint_settings
-from nautilus.deadline import seconds_left
 from nautilus.evaluate.flight import GRACE_SECONDS
-from nautilus.model import choose_likelihood, make_likelihood, make_prior_map
+from nautilus.limits import make_limits
+from nautilus.model import choose_likelihood, make_likelihood, make_prior_map, new_session
 from nautilus.prior import Prior
 from nautilus.readout import Readout
 from nautilus.recheck import make_recheck
 from nautilus.report import Output, ProgressRecord, header_line, make_reporter
 from nautilus.result import PosteriorRequest, as_tuple, warn_about
 from nautilus.run.stop import StopReason
-from nautilus.session import Limits, new_session
 from nautilus.settings import (
     N_LIVE,
     make_config,
@@ -307,9 +306,7 @@ class Sampler(Readout):
             If posterior mass is piled up at the edge of the prior.
         """
         goal = make_goal(f_live, n_shell, n_eff, n_like_max, discard_exploration)
-        waited = number("grace", grace, 0.0)
-        left = seconds_left(deadline, waited, os.environ)
-        limits = Limits(min(number("timeout", timeout, 0.0), left), waited)
+        limits = make_limits(timeout, deadline, grace)
         self.discard_exploration = goal.discard_exploration
         session = self._session
         reporter = make_reporter(verbose, callback=callback)
@@ -322,7 +319,7 @@ class Sampler(Readout):
                     )
                 reason = session.run(goal, limits, reporter)
         except (KeyboardInterrupt, Termination):
-            Output(sys.stderr).write(f"{session.how_to_go_on()}\n")
+            Output(sys.stderr).write(f"{session.how_to_continue()}\n")
             raise
         if np.isfinite(self.log_z):
             periodic = session.config.build.periodic

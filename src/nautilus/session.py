@@ -1,11 +1,9 @@
 """A run in this process: carries the state from step to step, keeps time, tells reporters."""
 
 import logging
-from collections import deque
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from nautilus._signals import signals_raise
@@ -13,56 +11,28 @@ from nautilus._streams import stream
 from nautilus._types import FloatArray
 from nautilus.checkpoint import Checkpoint
 from nautilus.errors import NautilusError
-from nautilus.evaluate.backends import as_pools
+from nautilus.estimates import Estimates
 from nautilus.evaluate.evaluator import Evaluator
-from nautilus.evaluate.flight import GRACE_SECONDS
-from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.tasks import TaskRunner
+from nautilus.limits import Limits
 from nautilus.prior import PriorMap
+from nautilus.progress import Progress, forecast_goal, make_record
 from nautilus.recheck import Recheck, check_likelihood
-from nautilus.report import (
-    ForecastGoal,
-    ProgressRecord,
-    Reporter,
-    log_notes,
-    log_stop,
-    with_forecast,
-)
-from nautilus.result import check_prior, describe_run, efficiency, make_answer, notes_of
+from nautilus.report import Reporter, log_stop
+from nautilus.result import check_prior, describe_run, make_answer, notes_of
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate
-from nautilus.run.loop import Step, answer, steps
-from nautilus.run.state import Ledger, new_state
+from nautilus.run.loop import Step, steps
+from nautilus.run.state import new_state
 from nautilus.run.stop import StopReason
 from nautilus.run_information import RunInformation
 from nautilus.runfile import Account, Answer, SavedRun, new_header
-from nautilus.settings import whole
 from nautilus.stopwatch import Stopwatch, TimedChunks
 
 N_TEST = 8
 """Points of the prior on which the likelihood is tried before the run."""
 
-HISTORY = 400
-"""Progress records kept for the forecast."""
-
-
 _logger = logging.getLogger("nautilus")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When a call of `run` ends, whatever it has reached.
-
-    Parameters
-    ----------
-    timeout
-        Seconds from its beginning, or infinity.
-    grace
-        Seconds that calls of the likelihood under way may go on then.
-    """
-
-    timeout: float = np.inf
-    grace: float = GRACE_SECONDS
 
 
 class Session:
@@ -102,12 +72,13 @@ class Session:
         self._runner = runner
         self._checkpoint = checkpoint
         self._recheck = recheck or Recheck()
-        self._is_tested = self._is_noted = False
+        self._is_tested = False
         self._limits = Limits()
         self._failure: NautilusError | None = None
+        self._end_failure: NautilusError | None = None
         self._watch = Stopwatch()
-        self._history = deque[ProgressRecord](maxlen=HISTORY)
-        self._known: tuple[Ledger, dict[bool, Estimate]] = (self.state.ledger, {})
+        self._progress = Progress()
+        self._estimates = Estimates()
 
     def find_saved(self, *, is_seed_given: bool) -> None:
         """Go on from the run in the file, if there is one; nothing is written or evaluated.
@@ -130,12 +101,12 @@ class Session:
         self.stop_reason = saved.account.stop_reason
         self._evaluator.restore(saved.account.counts, saved.account.layout)
         self._is_tested = False
-        self._history.clear()
+        self._progress.forget()
 
     def run(self, goal: Goal, limits: Limits, reporter: Reporter) -> StopReason:
         """Go on until the goal, a limit, an error or an interrupt."""
         self._limits, self.goal, self.stop_reason = limits, goal, ""
-        self._failure = None
+        self._failure = self._end_failure = None
         self._watch.start()
         with threadpool_limits(1), signals_raise():
             try:
@@ -145,6 +116,7 @@ class Session:
                 try:
                     self._end(StopReason.INTERRUPTED)
                 except NautilusError as another:
+                    self._end_failure = another
                     error.add_note(f"Nor could the run be saved at its end: {another}")
                     _logger.exception("The run could not be saved at its end")
                 raise
@@ -165,17 +137,22 @@ class Session:
             raise self._failure
         return reason
 
-    def how_to_go_on(self) -> str:
+    def how_to_continue(self) -> str:
         """Say after an interrupt what was kept and how the run is continued."""
-        n_like = f"{self.state.n_like:,} evaluations"
-        if self._checkpoint is None:
+        start = f"nautilus: interrupted after {self.state.n_like:,} evaluations"
+        kept = self._checkpoint
+        if kept is None:
             return (
-                f"nautilus: interrupted after {n_like}, which are in memory only. In this"
-                " process run() continues; filepath= keeps a run beyond it."
+                f"{start}, which are in memory only. In this process run() continues; filepath="
+                " keeps a run beyond it."
             )
+        if kept.n_saved is None:
+            return f"{start}, before {kept.path} was made."
+        if self._end_failure is None:
+            return f"{start}, saved in {kept.path}. Run the same script again to continue."
         return (
-            f"nautilus: interrupted after {n_like}, saved in {self._checkpoint.path}. Run the same"
-            " script again to continue."
+            f"{start}, of which {kept.n_saved:,} are saved in {kept.path}. The last save failed:"
+            f" {self._end_failure} In this process run() continues with all of them."
         )
 
     @property
@@ -273,87 +250,13 @@ class Session:
         )
 
     def _report(self, step: Step, goal: Goal, reporter: Reporter) -> None:
-        state, clocks = step.state, self._watch.clocks
         current = self.estimate(goal.discard_exploration)
-        record = ProgressRecord(
-            phase=state.phase.value,
-            n_proposals=len(state.proposals),
-            n_like=state.n_like,
-            n_eff=current.n_eff,
-            log_z=current.log_z,
-            log_z_err=current.log_z_err,
-            f_live=state.f_remaining,
-            eta=efficiency(state, current, goal.discard_exploration),
-            elapsed_seconds=clocks.elapsed,
-            likelihood_seconds=clocks.likelihood,
-            own_seconds=max(clocks.elapsed - clocks.likelihood, 0.0),
-            message=step.message,
+        record = make_record(
+            step, current, self._watch.clocks, discard_exploration=goal.discard_exploration
         )
-        n_least = max(self.config.n_stage, goal.n_shell)
-        wanted = ForecastGoal(goal.n_eff, goal.f_unseen, goal.n_like_max, n_least)
-        reporter.update(with_forecast(record, self._history, wanted))
-        self._history.append(record)
-        if not self._is_noted and self.notes:
-            log_notes(self.notes)
-            self._is_noted = True
+        self._progress.tell(reporter, record, forecast_goal(self.config, goal), self.notes)
 
     def estimate(self, discard_exploration: bool) -> Estimate:
         """Return the estimate as of now, computed anew only when a stage was completed."""
         self._require_densities()
-        if self._known[0] is not self.state.ledger:
-            self._known = (self.state.ledger, {})
-        known = self._known[1]
-        if discard_exploration not in known:
-            # The last digits depend on how many threads share the sums.
-            with threadpool_limits(1):
-                known[discard_exploration] = answer(self.state, discard_exploration)
-        return known[discard_exploration]
-
-
-def new_session(
-    config: Config,
-    prior: PriorMap,
-    likelihood: Likelihood,
-    pool: object,
-    threads_per_worker: int | None,
-    checkpoint: Checkpoint | None = None,
-    recheck: Recheck | None = None,
-) -> Session:
-    """Return a run that has not begun.
-
-    Parameters
-    ----------
-    config
-        What decides the numbers.
-    prior
-        Gives the parameters of points of the unit cube.
-    likelihood
-        What is to be evaluated.
-    pool
-        One pool for calls and the sampler's own work, or a pair of them.
-    threads_per_worker
-        Numerical threads of one call, at least 1; None leaves the libraries' own settings.
-    checkpoint
-        Keeps the run in a file; None keeps it in memory only.
-    recheck
-        How a run from a file is compared with the likelihood.
-
-    Raises
-    ------
-    SettingsError
-        If the number of threads is none.
-    BackendError
-        If a pool is of no known kind, or there are more or less than two.
-    """
-    n_threads = (
-        None if threads_per_worker is None else whole("threads_per_worker", threads_per_worker, 1)
-    )
-    for_calls, for_own_work = as_pools(pool, n_threads)
-    return Session(
-        config,
-        prior,
-        Evaluator(likelihood, for_calls, threads_per_worker=n_threads),
-        TaskRunner(for_own_work, threads_per_worker=1),
-        checkpoint,
-        recheck,
-    )
+        return self._estimates.of(self.state, discard_exploration)

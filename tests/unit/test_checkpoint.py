@@ -250,15 +250,24 @@ class TestAnotherProblem:
     @pytest.mark.parametrize(
         ("changes", "lines"),
         [
-            ({"seed": 4}, ["config.seed is 11 in the file and 4 now"]),
+            ({"seed": 4}, ["\n  seed is 11 in the file and 4 now"]),
             (
                 {"n_live": 70, "n_networks": 2},
                 [
-                    "config.n_live is 60 in the file and 70 now",
+                    "n_live is 60 in the file and 70 now",
                     "n_networks is 1 in the file and 2 now",
                 ],
             ),
             ({"prior": make_prior(4.0)}, ["prior of a is", "in the file and"]),
+            (
+                {"n_update": 120, "neural_network_kwargs": {"max_iter": 6}},
+                [
+                    "n_update is 150 in the file and 120 now\n",
+                    "max_iter is 5 in the file and 6 now",
+                    "hidden_layer_sizes is (16,) in the file and (64, 64) now",
+                ],
+            ),
+            ({"n_like_new_bound": 400}, ["n_like_new_bound is 1500 in the file and 400 now"]),
             ({"periodic": [0]}, ["periodic is () in the file and (0,) now"]),
             ({"vectorized": True, "n_batch": 7}, ["n_batch is 1 in the file and 7 now"]),
         ],
@@ -269,6 +278,7 @@ class TestAnotherProblem:
             make(stopped, bent_with_blobs, **changes)
         for line in lines:
             assert line in str(error.value)
+        assert ("n_like_new_bound" in str(error.value)) == ("n_like_new_bound" in changes)
         assert stopped.read_bytes() == before
 
     def test_other_names_and_dimensions(self, stopped):
@@ -277,9 +287,9 @@ class TestAnotherProblem:
             prior.add_parameter(name, dist=(-3, 3))
         with pytest.raises(CheckpointMismatchError, match="parameters is") as error:
             make(stopped, lambda _: 0.0, prior)
-        assert "config.n_dim is 2 in the file and 3 now" in str(error.value)
-        assert "prior of b is" in str(error.value)
-        assert "prior of d is None in the file" in str(error.value)
+        assert "n_dim is 2 in the file and 3 now" in str(error.value)
+        assert "prior of b is only in the file" in str(error.value)
+        assert "prior of d is not in the file" in str(error.value)
 
     def test_a_function_as_prior_is_known_by_what_it_does(self, path):
         def wide(u):

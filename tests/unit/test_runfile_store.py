@@ -592,7 +592,7 @@ class TestHeader:
         changed = replace(config, n_live=99, build=replace(config.build, emulator=emulator))
         other = replace(header, config=changed, parameters=("x", "z"), created="now", package="9")
         assert differences(header, other) == (
-            "config.n_live is 60 in the file and 99 now",
+            "n_live is 60 in the file and 99 now",
             "config.build.emulator.schedule.decay is 0.1 in the file and 0.5 now",
             "parameters is ('x', 'y') in the file and ('x', 'z') now",
         )

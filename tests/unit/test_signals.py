@@ -99,6 +99,43 @@ def test_a_script_ends_with_the_status_of_the_signal_and_a_word(name, caught, is
         assert "in memory only" in found[2]
 
 
+def test_a_word_that_saving_failed_is_true(tmp_path):
+    path = tmp_path / "run.nautilus"
+    script = SCRIPT.replace("FILEPATH", repr(str(path))).replace("NUMBER", "SIGTERM")
+    fail = """
+from nautilus.runfile import RunStore
+from nautilus import CheckpointStorageError
+
+def save(self, state, *rest, before=RunStore.save):
+    if len(calls) >= 180:
+        raise CheckpointStorageError("the disk is full.")
+    before(self, state, *rest)
+
+RunStore.save = save
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", fail + script.replace("CAUGHT", "SystemExit")],
+        check=False, capture_output=True, text=True, timeout=50,
+    )  # fmt: skip
+    assert done.returncode == 143
+    found = re.search(
+        r"after (\d+) evaluations, of which (\d+) are saved in .*is full\.", done.stderr
+    )
+    assert found, done.stderr
+    assert read_run(path).state.n_like == int(found[2]) <= int(found[1])
+
+
+def test_a_word_before_there_is_a_file_is_true(tmp_path):
+    script = SCRIPT.replace("FILEPATH", repr(str(tmp_path / "run.nautilus")))
+    script = script.replace("NUMBER", "SIGTERM").replace("== 180", "== 3")
+    done = subprocess.run(
+        [sys.executable, "-c", script.replace("CAUGHT", "SystemExit")],
+        check=False, capture_output=True, text=True, timeout=50,
+    )  # fmt: skip
+    assert re.search(r"after 0 evaluations, before .* was made\.", done.stderr)
+    assert not (tmp_path / "run.nautilus").exists()
+
+
 def test_where_somebody_types_an_interrupt_is_one(monkeypatch):
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     with pytest.raises(KeyboardInterrupt) as error, signals_raise():  # noqa: PT011 - has no text

@@ -15,6 +15,27 @@ from nautilus.run.config import Config
 
 NOT_COMPARED = frozenset({"package", "created", "prior", "probes"})
 
+KEYWORDS = {
+    "config.n_dim": "n_dim",
+    "config.seed": "seed",
+    "config.n_live": "n_live",
+    "config.n_stage": "n_update",
+    "config.n_stage_max": "n_like_new_bound",
+    "config.n_batch": "n_batch",
+    "config.build.periodic": "periodic",
+    "config.build.enlarge": "enlarge_per_dim",
+    "config.build.n_points_min": "n_points_min",
+    "config.build.emulator.n_networks": "n_networks",
+    "config.build.emulator.hidden_layers": "hidden_layer_sizes",
+    "config.build.emulator.schedule.learning_rate": "learning_rate_init",
+    "config.build.emulator.schedule.batch_size": "batch_size",
+    "config.build.emulator.schedule.n_epochs": "max_iter",
+}
+"""What users call these fields."""
+
+DEFAULTS_FROM = {"config.n_stage": "n_live", "config.n_stage_max": "n_stage"}
+"""Fields of which the default is a multiple of another one."""
+
 PROBE_TOLERANCE = 1e-9
 """Relative difference of parameters that another version of a library may make."""
 
@@ -66,10 +87,13 @@ def new_header(
 def differences(saved: RunHeader, given: RunHeader) -> tuple[str, ...]:
     """Return a line for each field in which two runs differ; when they began does not matter."""
     found = [
-        line
+        f"{KEYWORDS.get(name, name)} is {before!r} in the file and {now!r} now"
         for entry in fields(RunHeader)
         if entry.name not in NOT_COMPARED
-        for line in _compare(entry.name, getattr(saved, entry.name), getattr(given, entry.name))
+        for name, before, now in _compare(
+            entry.name, getattr(saved, entry.name), getattr(given, entry.name)
+        )
+        if not _follows(name, saved.config, given.config)
     ]
     return (*found, *_compare_priors(saved, given))
 
@@ -86,18 +110,27 @@ def require_match(saved: RunHeader, given: RunHeader, path: Path) -> None:
     if lines:
         told = "".join(f"\n  {line}" for line in lines)
         raise CheckpointMismatchError(
-            f"{path} holds another run:{told}\nGive what the file has to continue it, or another"
-            " file name to begin a new run."
+            f"{path} holds another run:{told}\nTo continue it, use what is in the file; to begin a"
+            " new run, give another file name."
         )
 
 
-def _compare(name: str, saved: object, given: object) -> Iterator[str]:
+def _compare(name: str, saved: object, given: object) -> Iterator[tuple[str, object, object]]:
     if is_dataclass(saved) and type(saved) is type(given):
         for entry in fields(saved):
             here = f"{name}.{entry.name}"
             yield from _compare(here, getattr(saved, entry.name), getattr(given, entry.name))
     elif saved != given and not _are_nan(saved, given):
-        yield f"{name} is {saved!r} in the file and {given!r} now"
+        yield name, saved, given
+
+
+def _follows(name: str, saved: Config, given: Config) -> bool:
+    """Tell whether a field differs because another one does, of which it is a multiple."""
+    if name not in DEFAULTS_FROM:
+        return False
+    field, other = name.removeprefix("config."), DEFAULTS_FROM[name]
+    before, now = (getattr(config, field) / getattr(config, other) for config in (saved, given))
+    return bool(before == now)
 
 
 def _compare_priors(saved: RunHeader, given: RunHeader) -> Iterator[str]:
@@ -108,7 +141,10 @@ def _compare_priors(saved: RunHeader, given: RunHeader) -> Iterator[str]:
     before, now = _texts(saved), _texts(given)
     keys = [key for key in before | now if before.get(key) != now.get(key)]
     for key in keys:
-        yield f"prior of {key} is {before.get(key)!r} in the file and {now.get(key)!r} now"
+        if key not in before or key not in now:
+            yield f"prior of {key} is {'not' if key not in before else 'only'} in the file"
+        else:
+            yield f"prior of {key} is {before[key]!r} in the file and {now[key]!r} now"
     shapes = saved.probes.shape, given.probes.shape
     if keys or (shapes[0] == shapes[1] and _are_close(saved.probes, given.probes)):
         return

@@ -26,7 +26,8 @@ TOLD = {
     **dict.fromkeys(FAILED, f"cannot be locked. {REMEDY}"),
     sqlite3.SQLITE_READONLY_ROLLBACK: (
         "cannot be read: a save is going on, or was interrupted and has to be undone, which takes"
-        " somebody who may write the file, such as the script of the run."
+        " somebody who may write the file and its folder: check permissions, or run the script of"
+        " the run."
     ),
 }
 """What to say of some extended error codes of SQLite."""
