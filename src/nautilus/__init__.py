@@ -31,9 +31,9 @@ from nautilus.loading import load
 from nautilus.posterior import Draws, Posterior
 from nautilus.prior import Prior
 from nautilus.report import ProgressRecord
-from nautilus.run.stop import StopReason
+from nautilus.run.stop import RunOutcome, StopReason
 from nautilus.run_information import RunInformation
-from nautilus.sampler import RunOutcome, Sampler
+from nautilus.sampler import Sampler
 
 __all__ = [
     "BackendError",

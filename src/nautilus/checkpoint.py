@@ -16,8 +16,8 @@ from nautilus.errors import (
     PriorError,
     SaveDelayedWarning,
 )
+from nautilus.parameters import parameters_of
 from nautilus.prior import PriorMap
-from nautilus.result import parameters_of
 from nautilus.run.config import Config
 from nautilus.run.state import RunState
 from nautilus.runfile import (

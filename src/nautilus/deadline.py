@@ -91,8 +91,8 @@ def parse_time_left(text: str) -> float:
     found = TIME_LEFT.fullmatch(text.strip())
     if found is None:
         raise SettingsError(
-            f"squeue says that {text.strip()!r} is left of the job, which is no time. Give the time"
-            " at which the run has to end."
+            f"squeue says that {text.strip()!r} is left of the job, which is not a time. Give the"
+            " time at which the run has to end."
         )
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)

@@ -61,7 +61,7 @@ class CheckpointDamagedError(CheckpointError):
 
 
 class CheckpointForeignError(CheckpointError):
-    """A file is no run file."""
+    """The file is not a run file."""
 
 
 class CheckpointVersionError(CheckpointError):

@@ -1,11 +1,15 @@
 """What can be read off a run at any moment."""
 
+from typing import Any
+
+from nautilus.parameters import physical_array
 from nautilus.posterior import Posterior
+from nautilus.posterior_tuple import PosteriorRequest, as_tuple
 from nautilus.prior import PriorMap
-from nautilus.result import efficiency, make_answer, make_posterior, physical_array
+from nautilus.result import efficiency, make_answer, make_posterior
 from nautilus.run.estimate import Estimate
 from nautilus.session import Session
-from nautilus.settings import flag
+from nautilus.settings import flag, number
 
 
 class Readout:
@@ -92,6 +96,54 @@ class Readout:
             stop_reason=session.stop_reason,
             notes=session.notes,
             run=session.information,
+        )  # fmt: skip
+
+    def posterior(
+        self,
+        return_as_dict: bool | None = None,
+        equal_weight: bool = False,
+        equal_weight_boost: float = 1.0,
+        return_blobs: bool = False,
+    ) -> tuple[Any, ...]:
+        """Return the weighted posterior sample as a tuple.
+
+        Parameters
+        ----------
+        return_as_dict
+            Whether points are a dictionary of arrays by name rather than an array; by default
+            only where the prior is a function that returns dictionaries.
+        equal_weight
+            Whether points are drawn by weight and returned with equal weights.
+        equal_weight_boost
+            Larger values return more, partly repeated, points of equal weight.
+        return_blobs
+            Whether to append the blobs.
+
+        Returns
+        -------
+        points
+            Parameters, shape (n, p), or a dictionary.
+        log_w
+            Logarithms of the normalised weights, shape (n,).
+        log_l
+            Log-likelihoods, shape (n,).
+        blobs
+            One entry per point; only if asked for.
+
+        Raises
+        ------
+        NoResultError
+            If no point has any weight yet.
+        SettingsError
+            If blobs are asked for, but the likelihood returns none; if a dictionary is, but the
+            prior gives parameters without names; or if the boost is not a number of at least 0.
+        """
+        return as_tuple(
+            self.result, self._prior, self._session.state, self.discard_exploration,
+            PosteriorRequest(
+                return_as_dict, equal_weight,
+                number("equal_weight_boost", equal_weight_boost, 0.0), return_blobs,
+            ),
         )  # fmt: skip
 
     def _answer(self) -> Estimate:

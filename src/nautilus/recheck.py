@@ -7,8 +7,8 @@ import numpy as np
 from nautilus._types import FloatArray, IntArray
 from nautilus.errors import CheckpointMismatchError, LikelihoodError
 from nautilus.evaluate.evaluator import Evaluator
+from nautilus.parameters import parameters_of
 from nautilus.prior import PriorMap
-from nautilus.result import parameters_of
 from nautilus.run.state import RunState
 from nautilus.settings import number, whole
 

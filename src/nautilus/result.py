@@ -2,24 +2,15 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from nautilus._streams import stream
 from nautilus._types import BoolArray, FloatArray
-from nautilus.errors import (
-    EdgeMassWarning,
-    NoResultError,
-    PriorError,
-    SettingsError,
-    UntrustedResultWarning,
-)
-from nautilus.evaluate.answers import error_of, prior_failure
+from nautilus.errors import EdgeMassWarning, NoResultError, UntrustedResultWarning
 from nautilus.evaluate.counts import Counts
-from nautilus.posterior import Posterior, edge_mass, equal_weight
-from nautilus.prior import REAL_KINDS, DictionaryMap, Prior, PriorMap
+from nautilus.parameters import free_parameters
+from nautilus.posterior import Posterior, edge_mass
+from nautilus.prior import PriorMap
 from nautilus.run.estimate import Estimate, phase_rows
 from nautilus.run.state import Phase, RunState
 from nautilus.run.trust import is_tame
@@ -42,16 +33,6 @@ Columns = Callable[[BoolArray], tuple[tuple[str, ...], FloatArray]]
 
 Estimates = Callable[[bool], Estimate]
 """Gives the estimate with points kept (False) or with exploration discarded (True)."""
-
-
-@dataclass(frozen=True)
-class PosteriorRequest:
-    """How `Sampler.posterior` was asked for its tuple."""
-
-    return_as_dict: bool | None
-    equal_weight: bool
-    boost: float
-    return_blobs: bool
 
 
 def counted(state: RunState, discard_exploration: bool) -> BoolArray:
@@ -190,125 +171,6 @@ def _why_no_result(state: RunState, discard_exploration: bool) -> str:
     )
 
 
-def physical_array(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
-    """Return names and physical parameters, one column per free scalar parameter.
-
-    Of a prior function that returns a dictionary, whatever is not a real number is left out.
-
-    Raises
-    ------
-    PriorError
-        If two columns would have the same name, or there is none.
-    """
-    physical = _free(prior).to_physical(points)
-    if isinstance(physical, dict):
-        return _columns(physical, len(points))
-    array = np.asarray(physical, dtype=np.float64)
-    names_given = _free(prior).names
-    if names_given is None or len(names_given) != array.shape[1]:
-        return tuple(f"x_{i}" for i in range(array.shape[1])), array
-    return tuple(names_given), array
-
-
-def _columns(physical: dict[str, Any], n_points: int) -> tuple[tuple[str, ...], FloatArray]:
-    names, columns = [], []
-    for name, value in physical.items():
-        array = np.asarray(value)
-        if array.dtype.kind not in REAL_KINDS:
-            continue
-        flat = array.astype(np.float64).reshape(n_points, -1)
-        for i in range(flat.shape[1]):
-            names.append(str(name) if flat.shape[1] == 1 else f"{name}_{i}")
-            columns.append(flat[:, i])
-    if not columns or len(set(names)) < len(names):
-        raise PriorError(
-            f"The prior gives the parameters {', '.join(map(str, physical))}, which would be the"
-            f" columns {', '.join(names) or 'of nothing'}; at least one real number is needed, and"
-            " different names."
-        )
-    return tuple(names), np.column_stack(columns)
-
-
-def check_prior(prior: PriorMap, points: FloatArray) -> None:
-    """Find out before a run whether there will be names and numbers to report.
-
-    Parameters
-    ----------
-    prior
-        The prior.
-    points
-        Points of the unit cube, shape (n, d), n at least 2.
-
-    Raises
-    ------
-    PriorError
-        If the prior raises, or gives something else than named or unnamed parameters of n points.
-    """
-    # With two different numbers of points no mistaken axis can have the right length in both.
-    for some in (points[:-1], points):
-        parameters_of(prior, some)
-
-
-def parameters_of(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
-    """Return what `physical_array` does; whatever the prior raises becomes a PriorError."""
-    try:
-        return physical_array(prior, points)
-    except PriorError:
-        raise
-    except Exception as error:
-        raise error_of(prior_failure(points, error), "") from error
-
-
-def as_tuple(
-    result: Posterior,
-    prior: PriorMap,
-    state: RunState,
-    discard_exploration: bool,
-    request: PosteriorRequest,
-) -> tuple[Any, ...]:
-    """Return points, log weights, log L and blobs as scripts for the public package expect."""
-    rows = counted(state, discard_exploration)
-    unit = state.ledger.points[rows]
-    # Copies, because scripts write to what they are given.
-    log_w, log_l = result.log_weights.copy(), result.log_l.copy()
-    blobs = None if result.blobs is None else result.blobs.copy()
-    if request.return_blobs and blobs is None:
-        raise SettingsError(
-            "return_blobs is True, but the likelihood returns no blobs. Leave it out, or let the"
-            " likelihood return (log_l, blob, ...)."
-        )
-    if request.equal_weight:
-        index = equal_weight(log_w, request.boost, stream(result.seed, "equal weight"))
-        unit, log_l = unit[index], log_l[index]
-        log_w = np.full(len(index), -np.log(max(len(index), 1)))
-        blobs = None if blobs is None else blobs[index]
-    points = _points(prior, unit, request.return_as_dict)
-    if request.return_blobs:
-        return points, log_w, log_l, blobs
-    return points, log_w, log_l
-
-
-def _free(prior: PriorMap) -> PriorMap:
-    """Return the map to free parameters alone, where fixed and tied ones can be told apart."""
-    return prior.prior if isinstance(prior, DictionaryMap) else prior
-
-
-def _points(prior: PriorMap, unit: FloatArray, return_as_dict: bool | None) -> Any:
-    named = _free(prior)
-    if return_as_dict and isinstance(named, Prior):
-        return named.unit_to_dictionary(unit)
-    physical = named.to_physical(unit)
-    is_dict = isinstance(physical, dict)
-    if return_as_dict and not is_dict:
-        raise SettingsError(
-            "return_as_dict is True, but the prior is a function that gives arrays without names."
-            " Use return_as_dict=False, or a nautilus.Prior."
-        )
-    if is_dict and return_as_dict is False:
-        return physical_array(named, unit)[1]
-    return physical
-
-
 def warn_about(
     state: RunState,
     estimates: Estimates,
@@ -325,7 +187,7 @@ def warn_about(
             warnings.warn(text, UntrustedResultWarning, stacklevel=3)
     mass = edge_mass(state.ledger.points, estimates(discard_exploration).log_weights)
     mass[list(periodic)] = 0.0  # a circle has no edge
-    names = _free(prior).names or tuple(f"x_{i}" for i in range(mass.shape[0]))
+    names = free_parameters(prior).names or tuple(f"x_{i}" for i in range(mass.shape[0]))
     for axis, side in zip(*np.nonzero(mass > EDGE_MASS), strict=True):
         edge = ("lower", "upper")[side]
         warnings.warn(

@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -21,31 +20,9 @@ from nautilus.prior import Prior
 from nautilus.readout import Readout
 from nautilus.recheck import make_recheck
 from nautilus.report import Output, ProgressRecord, header_line, make_reporter
-from nautilus.result import PosteriorRequest, as_tuple, warn_about
-from nautilus.run.stop import StopReason
-from nautilus.settings import (
-    N_LIVE,
-    make_config,
-    make_goal,
-    number,
-    periodic_axes,
-)
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """What `Sampler.run` returns: true if the goal was reached.
-
-    Attributes
-    ----------
-    reason
-        Why the run stopped.
-    """
-
-    reason: StopReason
-
-    def __bool__(self) -> bool:
-        return self.reason.is_success
+from nautilus.result import warn_about
+from nautilus.run.stop import RunOutcome
+from nautilus.settings import N_LIVE, make_config, make_goal, periodic_axes
 
 
 class Sampler(Readout):
@@ -325,54 +302,6 @@ class Sampler(Readout):
             periodic = session.config.build.periodic
             warn_about(session.state, session.estimate, self._prior, periodic, discard_exploration)
         return RunOutcome(reason)
-
-    def posterior(
-        self,
-        return_as_dict: bool | None = None,
-        equal_weight: bool = False,
-        equal_weight_boost: float = 1.0,
-        return_blobs: bool = False,
-    ) -> tuple[Any, ...]:
-        """Return the weighted posterior sample as a tuple.
-
-        Parameters
-        ----------
-        return_as_dict
-            Whether points are a dictionary of arrays by name rather than an array; by default
-            only where the prior is a function that returns dictionaries.
-        equal_weight
-            Whether points are drawn by weight and returned with equal weights.
-        equal_weight_boost
-            Larger values return more, partly repeated, points of equal weight.
-        return_blobs
-            Whether to append the blobs.
-
-        Returns
-        -------
-        points
-            Parameters, shape (n, p), or a dictionary.
-        log_w
-            Logarithms of the normalised weights, shape (n,).
-        log_l
-            Log-likelihoods, shape (n,).
-        blobs
-            One entry per point; only if asked for.
-
-        Raises
-        ------
-        NoResultError
-            If no point has any weight yet.
-        SettingsError
-            If blobs are asked for, but the likelihood returns none; if a dictionary is, but the
-            prior gives parameters without names; or if the boost is not a number of at least 0.
-        """
-        return as_tuple(
-            self.result, self._prior, self._session.state, self.discard_exploration,
-            PosteriorRequest(
-                return_as_dict, equal_weight,
-                number("equal_weight_boost", equal_weight_boost, 0.0), return_blobs,
-            ),
-        )  # fmt: skip
 
     def close(self) -> None:
         """End worker processes that belong to the sampler; pools that were given stay."""

@@ -15,11 +15,12 @@ from nautilus.estimates import Estimates
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.tasks import TaskRunner
 from nautilus.limits import Limits
+from nautilus.parameters import check_prior
 from nautilus.prior import PriorMap
 from nautilus.progress import Progress, forecast_goal, make_record
 from nautilus.recheck import Recheck, check_likelihood
 from nautilus.report import Reporter, log_stop
-from nautilus.result import check_prior, describe_run, make_answer, notes_of
+from nautilus.result import describe_run, make_answer, notes_of
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate
 from nautilus.run.loop import Step, steps

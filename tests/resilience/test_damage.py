@@ -72,13 +72,13 @@ def make_foreign(path):
 
 MISTAKES = {
     "empty": (lambda path: path.write_bytes(b""), CheckpointDamagedError, "is empty.*new run with"),
-    "text": (lambda path: path.write_text("x,y\n"), CheckpointForeignError, "no run file.*another"),
+    "text": (lambda path: path.write_text("x,y\n"), CheckpointForeignError, "not a run.*other"),
     "hdf5": (
         lambda path: path.write_bytes(HDF5),
         CheckpointForeignError,
         "HDF5 file.*public package.*left as it is; give another file name",
     ),
-    "database": (make_foreign, CheckpointForeignError, "SQLite database, but no run file.*another"),
+    "database": (make_foreign, CheckpointForeignError, "database, but not a run file.*other"),
     "newer": (
         change("PRAGMA user_version = 99"),
         CheckpointVersionError,

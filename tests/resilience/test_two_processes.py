@@ -96,7 +96,7 @@ def test_what_a_killed_process_left_is_taken_over_with_a_warning(path, first, ex
 
 def test_who_takes_the_file_from_a_process_that_runs_has_it(path, first, expected):
     with make_sampler(log_l, filepath=path, take_over=True) as second:
-        with pytest.warns(StaleLockWarning, match=f"left by process {first.pid} on"):
+        with pytest.warns(StaleLockWarning, match=f"taken from process {first.pid} on .* running"):
             second.run(n_like_max=N_LIKE)
         assert bits(second) == expected
     first.stdin.write("go on\n")

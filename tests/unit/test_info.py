@@ -143,7 +143,7 @@ class TestInfo:
         assert rows["integrity"].startswith(
             f"each of {read_facts(finished, computes=False).n_rows}"
         )
-        assert "The script of the run, started again" in output
+        assert "To continue the run, start its script again" in output
         assert finished.read_bytes() == content
 
     def test_a_run_without_result(self, tmp_path, small_run, capsys):
@@ -153,7 +153,7 @@ class TestInfo:
         assert rows["log Z"] == "not known yet"
         assert rows["goal"] == "none yet"
         assert rows["stages"] == "0 complete"
-        assert rows["state"] == "stopped without a reason"
+        assert rows["state"] == "not running; why it stopped was not saved"
         assert json.loads(run(capsys, "info", "--json", path))["result"] is None
         assert rows_of(run(capsys, "info", "--compute", path))["log Z"] == "not known yet"
 
@@ -184,7 +184,7 @@ class TestInfo:
     def test_a_run_that_is_under_way(self, path, holder, capsys):
         content = path.read_bytes()
         state = rows_of(run(capsys, "info", path))["state"]
-        assert state == f"process {holder.pid} on {lock.this_process().host} carries it on"
+        assert state == f"process {holder.pid} on {lock.this_process().host} is running it"
         assert "each as it was written" in run(capsys, "verify", path)
         told = json.loads(run(capsys, "info", "--json", path))["writer"]
         assert told == {
@@ -202,7 +202,7 @@ class TestInfo:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             lock.take(connection, away, take_over=False)
         state = rows_of(run(capsys, "info", path))["state"]
-        assert state == "process 5 on node17 carries it on, or was killed there"
+        assert state == "process 5 on node17 is running it, or was killed there"
 
     def test_what_a_kill_left_of_a_save_is_undone(self, path, half, capsys):
         killed = subprocess.run([sys.executable, "-c", KILL, path], check=False)
@@ -318,7 +318,7 @@ class TestErrors:
         for name, content, told in (
             ("empty", b"", "is empty"),
             ("hdf5", b"\x89HDF\r\n\x1a\n" + bytes(200), "is an HDF5 file"),
-            ("text", b"a,b\n" * 100, "is no run file"),
+            ("text", b"a,b\n" * 100, "is not a run file"),
             ("short", path.read_bytes()[:5000], "is damaged"),
             ("newer.nautilus", None, "it has version 7, written by a newer package"),
             ("missing", None, "cannot be opened (No such file"),
@@ -378,10 +378,10 @@ def test_it_is_said_how_a_run_is_continued(arguments, file, capsys):
     ("writer", "reason", "told"),
     [
         (None, "done", "stopped: done"),
-        (None, "", "stopped without a reason"),
-        (Writer("h", 1, "running"), "", "process 1 on h carries it on"),
+        (None, "", "not running; why it stopped was not saved"),
+        (Writer("h", 1, "running"), "", "process 1 on h is running it"),
         # What is in the file is the reason of the time before.
-        (Writer("h", 1, "running"), "done", "process 1 on h carries it on"),
+        (Writer("h", 1, "running"), "done", "process 1 on h is running it"),
     ],
 )
 def test_where_a_run_stands(writer, reason, told, path):

@@ -459,7 +459,7 @@ class TestDamage:
         with pytest.raises(CheckpointDamagedError, match="is empty"):
             opened(path)
         path.write_text("x,y,log_l\n" * 100)
-        with pytest.raises(CheckpointForeignError, match=r"no run file: it begins with b'x,y"):
+        with pytest.raises(CheckpointForeignError, match=r"not a run file: it begins with b'x,y"):
             opened(path)
         with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
             connection.execute("CREATE TABLE progress (number, part, header, data, digest)")

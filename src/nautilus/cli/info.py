@@ -26,12 +26,12 @@ EPILOG = """
 Exit status: 0 if the file could be read, 1 if not, 2 for a wrong command line.
 """
 HOW_TO_GO_ON = """\
-The script of the run, started again, goes on from here: prior and likelihood are in the script,
-not in the file. nautilus.load() gives samples and weights without them."""
+To continue the run, start its script again: prior and likelihood are in the script, not in the
+file. nautilus.load() gives samples and weights without them."""
 FATES = {
-    "running": "carries it on",
+    "running": "is running it",
     "ended": "was killed, or ended without closing it; what it had saved is here",
-    "unknown": "carries it on, or was killed there",
+    "unknown": "is running it, or was killed there",
 }
 
 
@@ -98,7 +98,7 @@ def _file_rows(facts: Facts) -> page.Rows:
 def _state(writer: Writer | None, stop_reason: str) -> str:
     if writer is not None:
         return f"process {writer.pid} on {writer.host} {FATES[writer.fate]}"
-    return f"stopped: {stop_reason}" if stop_reason else "stopped without a reason"
+    return f"stopped: {stop_reason}" if stop_reason else "not running; why it stopped was not saved"
 
 
 def _problem_rows(facts: Facts) -> page.Rows:

@@ -1,6 +1,8 @@
 """Why a run stopped."""
 
+from dataclasses import dataclass
 from enum import Enum
+from typing import final
 
 
 class StopReason(Enum):
@@ -17,3 +19,20 @@ class StopReason(Enum):
     def is_success(self) -> bool:
         """Whether the goal of the run was reached."""
         return self in {StopReason.GOAL, StopReason.UNTRUSTED}
+
+
+@final
+@dataclass(frozen=True)
+class RunOutcome:
+    """What `Sampler.run` returns: true if the goal was reached.
+
+    Attributes
+    ----------
+    reason
+        Why the run stopped.
+    """
+
+    reason: StopReason
+
+    def __bool__(self) -> bool:
+        return self.reason.is_success

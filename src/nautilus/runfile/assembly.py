@@ -14,7 +14,7 @@ from nautilus.runfile.record import Draws, Results
 def join_points(draws: list[Draws], n_points: int, n_dim: int) -> FloatArray:
     """Return the points of a stage, shape (n, d), in the order in which they were drawn."""
     if any(part.points.ndim != 2 or part.points.shape[1] != n_dim for part in draws):
-        raise CheckpointDamagedError(f"points of a stage have not {n_dim} dimensions.")
+        raise CheckpointDamagedError(f"points of a stage do not have {n_dim} dimensions.")
     points = _joined([part.points for part in draws])
     if len(points) != n_points:
         raise CheckpointDamagedError(f"a stage has {len(points)} points; expected {n_points}.")
@@ -69,7 +69,7 @@ def join_parameters(
     joined = [np.empty((0, n_columns))]
     for parts, stage in zip(stored, stages, strict=False):
         if any(part.array.ndim != 2 or part.array.shape[1] != n_columns for part in parts):
-            raise CheckpointDamagedError(f"points of a stage have not {n_columns} parameters.")
+            raise CheckpointDamagedError(f"points of a stage do not have {n_columns} parameters.")
         array = _joined([part.array for part in parts])
         if len(array) != len(stage.points):
             raise CheckpointDamagedError(f"a stage has parameters of {len(array)} points.")

@@ -33,7 +33,7 @@ N_STEPS = 10**5
 
 
 def check_first_bytes(path: Path) -> None:
-    """Refuse what is no run file before SQLite has touched it.
+    """Refuse what is not a run file before SQLite has touched it.
 
     Raises
     ------
@@ -62,15 +62,15 @@ def check_first_bytes(path: Path) -> None:
         )
     if first[: len(MAGIC)] != MAGIC[: len(first)]:
         raise CheckpointForeignError(
-            f"{path} is no run file: it begins with {first[:16]!r}. Give another file name."
+            f"{path} is not a run file: it begins with {first[:16]!r}. Give another file name."
         )
     if len(first) < N_HEADER:
         raise CheckpointDamagedError(f"{path} ends after {len(first)} bytes. {RESTORE}")
     version, application = struct.unpack(">I4xI", first[60:72])
     if application != APPLICATION_ID:
         raise CheckpointForeignError(
-            f"{path} is an SQLite database, but no run file: its application id is {application},"
-            f" not {APPLICATION_ID}. Give another file name."
+            f"{path} is an SQLite database, but not a run file: its application id is"
+            f" {application}, not {APPLICATION_ID}. Give another file name."
         )
     with located(path):
         require_known(version)

@@ -92,11 +92,13 @@ def take(connection: sqlite3.Connection, owner: Owner, *, take_over: bool) -> No
             " take_over=True."
         )
     if before is not None:
+        what = (
+            f"taken from {before}, which may still be running and can save nothing more"
+            if may_be_running(before, owner)
+            else f"left by {before}, which did not close it, and is taken over"
+        )
         warnings.warn(
-            f"The run file was left by {before}, which did not close it. What it saved is there,"
-            " and the file is taken over.",
-            StaleLockWarning,
-            stacklevel=4,
+            f"The run file was {what}. What it saved is there.", StaleLockWarning, stacklevel=4
         )
     connection.execute("DELETE FROM owner")
     connection.execute("INSERT INTO owner VALUES (?, ?, ?, ?, ?)", astuple(owner))
@@ -111,7 +113,12 @@ def verify(connection: sqlite3.Connection, owner: Owner) -> None:
         If another one took it over, or if this is a fork of the process.
     """
     now = read_owner(connection)
-    if now != owner or os.getpid() != owner.pid:
+    if os.getpid() != owner.pid:
+        raise CheckpointLockedError(
+            f"it was opened by {owner}, of which this process, {os.getpid()}, is a fork. Only that"
+            " one saves."
+        )
+    if now != owner:
         raise CheckpointLockedError(
             f"it was opened by {owner} but belongs to {now or 'nobody'} now. Nothing more is saved"
             " from here; continue the run there."
@@ -132,7 +139,7 @@ def read_owner(connection: sqlite3.Connection) -> Owner | None:
     host, space, pid, started, token = rows[0]
     are_texts = all(isinstance(text, str) for text in (host, space, started, token))
     if len(rows) > 1 or not are_texts or not isinstance(pid, int) or not 0 < pid <= PID_MAX:
-        raise CheckpointDamagedError("its table of owners is not readable.")
+        raise CheckpointDamagedError("its table of owners cannot be read.")
     return Owner(host, space, pid, started, token)
 
 

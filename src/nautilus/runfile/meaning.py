@@ -87,5 +87,9 @@ def _meaning(error: sqlite3.Error, path: Path) -> CheckpointError:
         )
     if code == 0xFF:
         return CheckpointError(f"{path}: {error}.")
-    what = "its pages have no end" if code == sqlite3.SQLITE_INTERRUPT else str(error)
+    what = (
+        "its pages refer to each other in circles"
+        if code == sqlite3.SQLITE_INTERRUPT
+        else str(error)
+    )
     return CheckpointDamagedError(f"{path} is damaged: {what}. {RESTORE}")

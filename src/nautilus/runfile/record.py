@@ -27,7 +27,7 @@ class Clocks:
 
 @dataclass(frozen=True)
 class Account:
-    """What is told of a run beside its state.
+    """Bookkeeping of a run beside its state.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ def require_free(
     CheckpointLockedError
         If it belongs to another process.
     CheckpointForeignError
-        If it is no run file and would be lost.
+        If it is not a run file and would be lost.
     """
     try:
         with warnings.catch_warnings():
@@ -174,7 +174,7 @@ class RunStore:
         CheckpointStorageError
             If there is no such file, or it cannot be read and written.
         CheckpointForeignError
-            If it is no run file.
+            If it is not a run file.
         CheckpointDamagedError
             If it is not as it was written.
         CheckpointVersionError

@@ -1,0 +1,84 @@
+"""Names and physical parameters of points of the unit cube, as users read them."""
+
+from typing import Any
+
+import numpy as np
+
+from nautilus._types import FloatArray
+from nautilus.errors import PriorError
+from nautilus.evaluate.answers import error_of, prior_failure
+from nautilus.prior import REAL_KINDS, DictionaryMap, PriorMap
+
+
+def physical_array(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
+    """Return names and physical parameters, one column per free scalar parameter.
+
+    Of a prior function that returns a dictionary, whatever is not a real number is left out.
+
+    Raises
+    ------
+    PriorError
+        If two columns would have the same name, or there is none.
+    """
+    physical = free_parameters(prior).to_physical(points)
+    if isinstance(physical, dict):
+        return _columns(physical, len(points))
+    array = np.asarray(physical, dtype=np.float64)
+    names_given = free_parameters(prior).names
+    if names_given is None or len(names_given) != array.shape[1]:
+        return tuple(f"x_{i}" for i in range(array.shape[1])), array
+    return tuple(names_given), array
+
+
+def _columns(physical: dict[str, Any], n_points: int) -> tuple[tuple[str, ...], FloatArray]:
+    names, columns = [], []
+    for name, value in physical.items():
+        array = np.asarray(value)
+        if array.dtype.kind not in REAL_KINDS:
+            continue
+        flat = array.astype(np.float64).reshape(n_points, -1)
+        for i in range(flat.shape[1]):
+            names.append(str(name) if flat.shape[1] == 1 else f"{name}_{i}")
+            columns.append(flat[:, i])
+    if not columns or len(set(names)) < len(names):
+        raise PriorError(
+            f"The prior gives the parameters {', '.join(map(str, physical))}, which would be the"
+            f" columns {', '.join(names) or 'of nothing'}; at least one real number is needed, and"
+            " different names."
+        )
+    return tuple(names), np.column_stack(columns)
+
+
+def check_prior(prior: PriorMap, points: FloatArray) -> None:
+    """Find out before a run whether there will be names and numbers to report.
+
+    Parameters
+    ----------
+    prior
+        The prior.
+    points
+        Points of the unit cube, shape (n, d), n at least 2.
+
+    Raises
+    ------
+    PriorError
+        If the prior raises, or gives something else than named or unnamed parameters of n points.
+    """
+    # With two different numbers of points no mistaken axis can have the right length in both.
+    for some in (points[:-1], points):
+        parameters_of(prior, some)
+
+
+def parameters_of(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
+    """Return what `physical_array` does; whatever the prior raises becomes a PriorError."""
+    try:
+        return physical_array(prior, points)
+    except PriorError:
+        raise
+    except Exception as error:
+        raise error_of(prior_failure(points, error), "") from error
+
+
+def free_parameters(prior: PriorMap) -> PriorMap:
+    """Return the map to free parameters alone, where fixed and tied ones can be told apart."""
+    return prior.prior if isinstance(prior, DictionaryMap) else prior

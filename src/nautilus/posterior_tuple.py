@@ -1,0 +1,71 @@
+"""The posterior as scripts for the public package expect it."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from nautilus._streams import stream
+from nautilus._types import FloatArray
+from nautilus.errors import SettingsError
+from nautilus.parameters import free_parameters, physical_array
+from nautilus.posterior import Posterior, equal_weight
+from nautilus.prior import Prior, PriorMap
+from nautilus.result import counted
+from nautilus.run.state import RunState
+
+
+@final
+@dataclass(frozen=True)
+class PosteriorRequest:
+    """How `Sampler.posterior` was asked for its tuple."""
+
+    return_as_dict: bool | None
+    equal_weight: bool
+    boost: float
+    return_blobs: bool
+
+
+def as_tuple(
+    result: Posterior,
+    prior: PriorMap,
+    state: RunState,
+    discard_exploration: bool,
+    request: PosteriorRequest,
+) -> tuple[Any, ...]:
+    """Return points, log weights, log L and blobs as scripts for the public package expect."""
+    rows = counted(state, discard_exploration)
+    unit = state.ledger.points[rows]
+    # Copies, because scripts write to what they are given.
+    log_w, log_l = result.log_weights.copy(), result.log_l.copy()
+    blobs = None if result.blobs is None else result.blobs.copy()
+    if request.return_blobs and blobs is None:
+        raise SettingsError(
+            "return_blobs is True, but the likelihood returns no blobs. Leave it out, or let the"
+            " likelihood return (log_l, blob, ...)."
+        )
+    if request.equal_weight:
+        index = equal_weight(log_w, request.boost, stream(result.seed, "equal weight"))
+        unit, log_l = unit[index], log_l[index]
+        log_w = np.full(len(index), -np.log(max(len(index), 1)))
+        blobs = None if blobs is None else blobs[index]
+    points = _points(prior, unit, request.return_as_dict)
+    if request.return_blobs:
+        return points, log_w, log_l, blobs
+    return points, log_w, log_l
+
+
+def _points(prior: PriorMap, unit: FloatArray, return_as_dict: bool | None) -> Any:
+    named = free_parameters(prior)
+    if return_as_dict and isinstance(named, Prior):
+        return named.unit_to_dictionary(unit)
+    physical = named.to_physical(unit)
+    is_dict = isinstance(physical, dict)
+    if return_as_dict and not is_dict:
+        raise SettingsError(
+            "return_as_dict is True, but the prior is a function that gives arrays without names."
+            " Use return_as_dict=False, or a nautilus.Prior."
+        )
+    if is_dict and return_as_dict is False:
+        return physical_array(named, unit)[1]
+    return physical
