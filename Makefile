@@ -27,7 +27,7 @@ help:
 	@echo "make demo              fit a real data set; results go to out/"
 	@echo "make test              everything that must pass: style, types, imports, docs, tests, wheel"
 	@echo "make test-statistical  the long statistical suite (about an hour on two cores)"
-	@echo "make test-resilience   500 kills and thousands of failures of the disk (half an hour)"
+	@echo "make test-resilience   500 kills and thousands of failures of the disk (twenty minutes)"
 	@echo "make benchmark         compare with the public package; what pools and clusters buy"
 	@echo "make lint | docs | pytest | wheel   one part of make test"
 	@echo "make format            let the formatter and the safe fixes of the linter do their work"

@@ -21,7 +21,7 @@ BEGIN, END = "<!-- counted: begin -->\n", "<!-- counted: end -->\n"
 COUNTED = {
     "kills": "processes killed in the middle of a run",
     "kills within": "of these, inside a transaction",
-    "kills with workers": "of these, with two workers",
+    "kills with workers": "processes with two workers among these",
     "runs": "runs that came to their end through these kills, with identical results",
     "repeated": "evaluations that were under way at a kill and were made again",
     "faults": "calls to the file system that failed",

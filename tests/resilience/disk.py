@@ -32,7 +32,7 @@ class Call:
     ----------
     kind
         Of SQLite: open, read, write, truncate, sync, size, lock, delete; of the package: create,
-        look, link, rename, unlink, fsync.
+        look, link, rename, unlink, fsync, stat.
     path
         The file; the folder for fsync.
     data, offset
@@ -86,7 +86,10 @@ class Disk:
     @contextmanager
     def mounted(self) -> Iterator["Disk"]:
         """Put everything that the package does with run files on this disk."""
-        names = {"link": "link", "rename": "rename", "replace": "rename", "unlink": "unlink"}
+        names = {
+            "link": "link", "rename": "rename", "replace": "rename", "unlink": "unlink",
+            "stat": "stat",
+        }  # fmt: skip
         real = {name: getattr(os, name) for name in (*names, "open", "fsync")}
         io_open = io.open
         try:
@@ -103,7 +106,7 @@ class Disk:
                 setattr(os, name, function)
 
     def _named(self, kind: str, real: Perform, path: Any, *rest: Any, **more: Any) -> Any:
-        target = str(rest[0]) if rest else ""
+        target = str(rest[0]) if rest and kind in {"link", "rename"} else ""
         return self.do(Call(kind, str(path), target=target), lambda: real(path, *rest, **more))
 
     def _os_open(self, real: Perform, path: Any, flags: int, *rest: Any, **more: Any) -> Any:
@@ -128,7 +131,8 @@ class _Vfs(apsw.VFS):
 
     def xOpen(self, name, flags):  # noqa: N802 - SQLite's own name, as below
         path = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
-        is_new = bool(flags[0] & apsw.SQLITE_OPEN_CREATE) and not Path(path).exists()
+        # Not by a call that could be one of those that fail.
+        is_new = bool(flags[0] & apsw.SQLITE_OPEN_CREATE) and not os.access(path, os.F_OK)
         perform = partial(_File, self._disk, path, name, flags)
         return self._disk.do(Call("open", path, is_new=is_new), perform)
 

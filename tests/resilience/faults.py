@@ -19,7 +19,7 @@ CODES = {
     "lock": apsw.SQLITE_IOERR_LOCK,
     "delete": apsw.SQLITE_IOERR_DELETE,
 }
-OF_THE_PACKAGE = ("create", "look", "link", "rename", "unlink", "fsync")
+OF_THE_PACKAGE = ("create", "look", "link", "rename", "unlink", "fsync", "stat")
 
 
 @dataclass

@@ -9,8 +9,8 @@ import numpy as np
 
 from nautilus.run.state import DensityTable, RunState
 from nautilus.runfile import Account, RunHeader, RunStore, read_run
-from nautilus.runfile.file import journal_of
 from nautilus.runfile.lock import this_process
+from nautilus.runfile.names import journal_of
 
 STATES = (0, 4, 20, 29, 45)
 """Numbers of some states of the small run: each one is a save with something new of every kind."""

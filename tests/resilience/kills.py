@@ -17,7 +17,7 @@ import psutil
 from logged_run import N_TEST, PRIOR, as_text
 
 from nautilus.runfile import read_run
-from nautilus.runfile.file import journal_of
+from nautilus.runfile.names import journal_of
 
 LIMIT = 120.0
 """Seconds after which workers whose parent was killed should be gone, on the slowest machine."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from disk import Disk
 from logged_run import bits, log_l, make_sampler
-from powers import without_powers
+from permissions import without_powers
 
 import nautilus
 from nautilus.errors import (

@@ -31,8 +31,10 @@ class Trial:
             assert type(error) is fault.expected
             assert self.journey.path.name in str(error)
         assert fault.was_reached
+        self.disk.rule = healthy
         number = self.inspector.number_in(self.journey.path)
         assert self.journey.kept <= number <= self.journey.tried
+        self.disk.rule = fault
 
     def go_on(self):
         """Save the rest with the disk well again; return the number of the last state."""
@@ -174,8 +176,8 @@ class TestRecovery:
                 error = error_of(recover, path, left[1])
                 assert error is None or type(error) is CheckpointStorageError
                 assert fault.was_reached
-                assert inspector.number_in(path) == 1
                 disk.rule = healthy
+                assert inspector.number_in(path) == 1
                 recover(path, left[1])
             assert inspector.number_in(path) == 1
             assert read_run(path).account.clocks == Clocks(1.0)

@@ -1,8 +1,8 @@
 """Save and load a run: one SQLite file per run, from which nothing is ever executed."""
 
-from nautilus.runfile.file import is_there, set_aside, try_folder
 from nautilus.runfile.header import RunHeader, differences, new_header, require_match
 from nautilus.runfile.inspection import Inspection, inspect_run, read_run
+from nautilus.runfile.names import is_there, set_aside, try_folder
 from nautilus.runfile.reading import SavedRun
 from nautilus.runfile.record import Account, Answer, Clocks
 from nautilus.runfile.store import RunStore, require_free

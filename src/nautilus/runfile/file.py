@@ -1,4 +1,4 @@
-"""Opening and closing the database of a run file, and giving names to files."""
+"""Opening and closing the database of a run file."""
 
 import itertools
 import os
@@ -6,9 +6,7 @@ import sqlite3
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
-from secrets import token_hex
 from typing import Literal
 
 from nautilus.errors import (
@@ -18,6 +16,7 @@ from nautilus.errors import (
 )
 from nautilus.runfile.file_locks import address_of, has_file_locks
 from nautilus.runfile.meaning import BUSY_SECONDS, RESTORE, located, translated
+from nautilus.runfile.names import looked_up
 from nautilus.runfile.schema import APPLICATION_ID, require_known
 
 MAGIC, N_HEADER = b"SQLite format 3\0", 100
@@ -31,31 +30,6 @@ one for each byte. Pages that refer to each other in circles could keep it busy 
 
 N_STEPS = 10**5
 """So often they are counted."""
-
-
-def is_there(path: Path) -> bool:
-    """Tell whether there is a file, or anything else, of a name.
-
-    Raises
-    ------
-    CheckpointStorageError
-        If that cannot be found out, or the name is a link to nothing.
-    """
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        if path.is_symlink():
-            raise CheckpointStorageError(
-                f"{path} is a link to {path.readlink()}, where there is nothing. Remove it, or"
-                " bring back what it leads to."
-            ) from None
-        return False
-    except OSError as error:
-        raise CheckpointStorageError(
-            f"{path} cannot be looked up ({error.strerror}); check the name and the permissions of"
-            " its folders."
-        ) from error
-    return True
 
 
 def check_first_bytes(path: Path) -> None:
@@ -121,7 +95,9 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
             timeout=BUSY_SECONDS, isolation_level=None, uri=True, cached_statements=0,
         )  # fmt: skip
         try:
-            limit_steps(connection, path.stat().st_size)
+            with looked_up(path):
+                n_bytes = path.stat().st_size
+            limit_steps(connection, n_bytes)
             # Text that is no text makes a digest fail, which says more than an error of decoding.
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
@@ -181,142 +157,3 @@ def check_integrity(connection: sqlite3.Connection) -> None:
     if rows != [("ok",)]:
         told = " ".join(str(row[0]) for row in rows)
         raise CheckpointDamagedError(f"{' '.join(told.split())[:500]}.")
-
-
-def make_file(path: Path, *, replaces: bool) -> Path:
-    """Return the name of a new, empty file beside the one that is to be made.
-
-    Parameters
-    ----------
-    path
-        The one that is to be made.
-    replaces
-        Whether it may be there already.
-
-    Raises
-    ------
-    CheckpointStorageError
-        If that name is taken, or cannot be given.
-    """
-    if is_there(path) and not replaces:
-        raise _taken(path)
-    journal = journal_of(path)
-    if is_there(journal) and not replaces:  # SQLite would bring its old pages into the new file
-        raise CheckpointStorageError(
-            f"{journal} is left of a run file that was removed or moved. Remove it, or move it back"
-            " beside its file."
-        )
-    beside = path.with_name(f".{path.name}.{token_hex(8)}.new")
-    with _permitted(path, "made"):
-        beside.touch(exist_ok=False)
-    return beside
-
-
-def publish(beside: Path, path: Path) -> None:
-    """Give a complete file its name, all at once, unless the name is taken.
-
-    Raises
-    ------
-    CheckpointStorageError
-        If it is taken, or cannot be given.
-    """
-    try:
-        path.hardlink_to(beside)
-    except FileExistsError as error:
-        raise _taken(path) from error
-    except OSError:  # some file systems have no links
-        if is_there(path):
-            raise _taken(path) from None
-        with _permitted(path, "made"):
-            beside.rename(path)
-    remove(beside)
-    _make_durable(path)
-
-
-def replace(beside: Path, path: Path) -> None:
-    """Give a complete file its name, all at once; a file of that name is lost.
-
-    Raises
-    ------
-    CheckpointStorageError
-        If it cannot be given.
-    """
-    with _permitted(path, "replaced"):
-        # SQLite would bring the old pages of the lost file into the new one.
-        journal_of(path).unlink(missing_ok=True)
-        beside.replace(path)
-    _make_durable(path)
-
-
-def journal_of(path: Path) -> Path:
-    """Return where SQLite notes what a transaction changes in a file."""
-    return path.with_name(f"{path.name}-journal")
-
-
-def _make_durable(path: Path) -> None:
-    with suppress(OSError), _folder(path.absolute().parent) as descriptor:
-        os.fsync(descriptor)
-
-
-def _taken(path: Path) -> CheckpointStorageError:
-    return CheckpointStorageError(
-        f"{path} exists and is not written over; open it to continue, or give another name."
-    )
-
-
-@contextmanager
-def _permitted(path: Path, done: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CheckpointStorageError(
-            f"{path} cannot be {done} ({error.strerror}); check that its folder is there and may be"
-            " written to."
-        ) from error
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def try_folder(path: Path) -> None:
-    """Find out whether a file can be made.
-
-    Raises
-    ------
-    CheckpointStorageError
-        If its folder is missing or cannot be written to.
-    """
-    remove(make_file(path, replaces=False))
-
-
-def set_aside(path: Path, moment: datetime) -> Path:
-    """Rename a file, with what SQLite keeps beside it, after the moment and return its new name.
-
-    Raises
-    ------
-    CheckpointStorageError
-        If it cannot be renamed.
-    """
-    stem = f"{path.stem}-{moment:%Y%m%d-%H%M%S}"
-    numbers = ("", *(f"-{n}" for n in range(1, 1000)))
-    names = (path.with_name(f"{stem}{number}{path.suffix}") for number in numbers)
-    kept = next(name for name in names if not name.exists())
-    with _permitted(path, "renamed"):
-        with suppress(FileNotFoundError):
-            journal_of(path).rename(journal_of(kept))
-        path.rename(kept)
-    _make_durable(path)
-    return kept
-
-
-def remove(beside: Path) -> None:
-    """Remove a file that got no name, with its journal."""
-    for name in (beside, journal_of(beside)):
-        with suppress(OSError):
-            name.unlink(missing_ok=True)

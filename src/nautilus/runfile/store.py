@@ -21,16 +21,13 @@ from nautilus.runfile.file import (
     check_first_bytes,
     check_integrity,
     connect,
-    make_file,
-    publish,
-    remove,
-    replace,
     transaction,
     trust,
 )
 from nautilus.runfile.header import RunHeader
 from nautilus.runfile.inspection import in_this_process
 from nautilus.runfile.meaning import located
+from nautilus.runfile.names import make_file, publish, remove, replace
 from nautilus.runfile.reading import SavedRun, build, read_rows
 from nautilus.runfile.record import Account, Answer
 from nautilus.runfile.schema import (
