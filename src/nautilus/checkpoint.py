@@ -195,10 +195,7 @@ class Checkpoint:
         SaveDelayedWarning
             If another process reads the file for so long that saving has to wait.
         """
-        waited = time.monotonic() - self._saved_at
-        wait = min(self._settings.interval, self._save_seconds / SAVE_SHARE)
-        has_news = self._has_failed or state.n_like != self.n_saved
-        if self._store is None or not (is_step or (has_news and waited >= wait)):
+        if self._store is None or not (is_step or self._is_worth_it(state)):
             return
         is_due = state.ledger.n_points >= max(ANSWER_GROWTH * self._n_answered, 1)
         try:
@@ -206,6 +203,11 @@ class Checkpoint:
         except CheckpointBusyError as error:
             # The next save holds all that this one would.
             warnings.warn(f"A save was left out: {error}", SaveDelayedWarning, stacklevel=3)
+
+    def _is_worth_it(self, state: RunState) -> bool:
+        waited = time.monotonic() - self._saved_at
+        wait = min(self._settings.interval, self._save_seconds / SAVE_SHARE)
+        return waited >= wait and (self._has_failed or state.n_like != self.n_saved)
 
     def close(self, state: RunState, account: Account, answer: Callable[[], Answer | None]) -> None:
         """Save everything and give the file back.
