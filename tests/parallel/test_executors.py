@@ -332,6 +332,33 @@ def test_workers_that_hold_a_large_likelihood_do_not_count_as_leaking():
         assert collect(evaluator, LINE)[1].min() > 1e15
 
 
+def test_what_ends_while_others_are_waited_for_is_delivered_at_once(monkeypatch):
+    monkeypatch.setattr(chunks, "N_MOST", 1)
+    quick, slow, begun = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def log_l(parameters):
+        begun.release()
+        (quick if parameters["a"] < 0 else slow).wait(60)
+        return parameters["a"]
+
+    points = LINE[[0, 18]]
+    with ThreadPoolExecutor(2) as pool:
+        evaluator = Evaluator(Likelihood(log_l, NamedPrior()), pool)
+        quick.set()
+        evaluator.self_test(points[:1])
+        quick.clear()
+        evaluation = evaluator.evaluate(points, grace=60)
+        for _ in range(3):
+            assert begun.acquire(timeout=60)
+        evaluation.cancel()
+        quick.set()
+        first = next(evaluation)
+        assert not slow.is_set()
+        slow.set()
+        second = next(evaluation)
+    assert [*first.index, *second.index] == [0, 1]
+
+
 def test_a_slow_likelihood_keeps_few_chunks_under_way(monkeypatch):
     monkeypatch.setattr(chunks, "TARGET_SECONDS", 0.01)
     started = []

@@ -2,7 +2,7 @@
 
 import uuid
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
@@ -198,16 +198,22 @@ class Evaluator:
             yield []
             while not (flight.is_empty and batch.is_taken):
                 if batch.is_cancelled or is_over():
-                    yield self._landed(flight.drain(), batch)
+                    yield from self._drained(flight, batch)
                     flight.raise_interrupt()
                     return
                 results = self._landed(flight.collect(), batch) + self._rescued(batch)
                 yield results
                 failures = [result.failure for _, result in results if result.failure]
                 if failures:
-                    yield self._landed(flight.drain(), batch)
+                    yield from self._drained(flight, batch)
                     raise error_of(failures[0], TEST_PREFIX if batch.is_test else "")
                 flight.fill(take, self._n_ahead())
+
+    def _drained(self, flight: Flight[Chunk], batch: Batch) -> Iterator[Results]:
+        """Yield what is finished soon, as it comes."""
+        yield self._landed(flight.drain(), batch)
+        while not flight.is_settled:
+            yield self._landed(flight.drain(), batch)
 
     def _n_ahead(self) -> int:
         # Workers of some pools come and go.

@@ -29,6 +29,9 @@ KEPT = "What was computed until then is kept; give an open pool to a new sampler
 GRACE_SECONDS = 5.0
 """How long calls under way may go on when no more are wanted."""
 
+SLICE_SECONDS = 0.5
+"""So often what has ended meanwhile is delivered."""
+
 
 @dataclass(frozen=True)
 class Job(Generic[Key]):
@@ -170,7 +173,7 @@ class Flight(Generic[Key]):
         -------
         list
             Pairs of key and future, finished and not lost. Empty if all were lost and are to be
-            repeated, or if it is over.
+            repeated, if it is over, or if an error waits for calls under way.
 
         Raises
         ------
@@ -185,14 +188,14 @@ class Flight(Generic[Key]):
         futures = self._wait() if self._error is None and self._running else []
         if self._error is not None:
             # Calls that end soon are not lost with those that are given up.
-            self._settle()
+            self._settle(SLICE_SECONDS)
             futures = [future for future in self._running if future.done()]
         finished = [done for future in futures if (done := self._land(future)) is not None]
         if finished:
             return finished
         if self._error is None and not futures and not self._running:
             self._error = self._deadly
-        if self._error is not None:
+        if self._error is not None and self.is_settled:
             raise self._error
         return []
 
@@ -201,19 +204,24 @@ class Flight(Generic[Key]):
         if isinstance(self._error, (KeyboardInterrupt, SystemExit)):
             raise self._error
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is waited for any more."""
+        return not self._running or time.monotonic() >= self._deadline
+
     def drain(self) -> list[tuple[Key, Future[Any]]]:
-        """Cancel what has not started and return what is finished soon."""
-        self._settle()
+        """Cancel what has not started and return what is finished; again until it is settled."""
+        self._settle(SLICE_SECONDS)
         futures = [future for future in self._running if future.done()]
         return [done for future in futures if (done := self._land(future)) is not None]
 
-    def _settle(self) -> None:
+    def _settle(self, most: float = math.inf) -> None:
         waiting = [future for future in self._running if not future.cancel()]
         self._running = {future: self._running[future] for future in waiting}
         # However often it is asked: those who wait for the end wait once.
         self._deadline = min(self._deadline, time.monotonic() + self._grace)
         try:
-            wait(waiting, max(self._deadline - time.monotonic(), 0.0))
+            wait(waiting, max(min(self._deadline - time.monotonic(), most), 0.0))
         except (KeyboardInterrupt, SystemExit) as error:
             # Nobody wants to wait, but what has ended meanwhile is not lost.
             self._deadline = time.monotonic()
