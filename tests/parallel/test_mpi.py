@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from pools import CONTRACT_KIND, wait_for, wait_for_end
+from short_run import run
 
 from nautilus.runfile import read_run
 
@@ -301,6 +302,24 @@ def test_a_run_goes_on_after_a_signal(tmp_path, expected, name):
     assert status == 0, output
     assert job.file("caught") == SIGNALS[name]
     assert job.file("bits") == expected
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_a_signal_to_all_ranks_leaves_a_saved_run(tmp_path, expected, name):
+    """As batch systems send it."""
+    path = tmp_path / "run.nautilus"
+    script = AT_WORK.replace('"mpi")', '"mpi", filepath=here / "run.nautilus")')
+    job = start(tmp_path, 3, script + "\n        sampler.run(n_eff=400)\n")
+    wait_for((tmp_path / "at-work").exists)
+    for file in tmp_path.glob("rank-*"):
+        os.kill(int(file.read_text()), getattr(signal, name))
+    (tmp_path / "go").touch()
+    status, output = job.end()
+    assert status not in {0, None}, output
+    found = re.search(r"interrupted after (\d+) evaluations, saved in", output)
+    assert found, output
+    assert read_run(path).state.n_like == int(found[1]) > 0
+    assert run(filepath=path) == expected
 
 
 @pytest.mark.parametrize("name", SIGNALS)
