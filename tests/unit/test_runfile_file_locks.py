@@ -141,6 +141,9 @@ class Failing:
             raise self.error
         return self
 
+    def note(self, _):
+        pass
+
     def set_progress_handler(self, *_):
         pass
 

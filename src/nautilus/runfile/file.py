@@ -18,6 +18,7 @@ from nautilus.errors import (
 )
 from nautilus.runfile.file_locks import address_of, has_file_locks
 from nautilus.runfile.meaning import BUSY_SECONDS, RESTORE, located, translated
+from nautilus.runfile.own_locks import Connection, first_bytes
 from nautilus.runfile.schema import APPLICATION_ID, require_known
 
 MAGIC, N_HEADER = b"SQLite format 3\0", 100
@@ -73,12 +74,13 @@ def check_first_bytes(path: Path) -> None:
         If it was written by a newer version of this package.
     """
     try:
-        with path.open("rb") as file:
-            first = file.read(N_HEADER)
+        first = first_bytes(path, N_HEADER)
     except OSError as error:
         raise CheckpointStorageError(
             f"{path} cannot be opened ({error.strerror}); check the name and its permissions."
         ) from error
+    if first is None:
+        return  # it was looked at when this process opened it
     if not first:
         raise CheckpointDamagedError(f"{path} is empty. {RESTORE}")
     if first.startswith(HDF5_MAGIC):
@@ -119,9 +121,12 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(
             address_of(path.absolute().as_uri(), writes=writes, has_locks=has_locks),
             timeout=BUSY_SECONDS, isolation_level=None, uri=True, cached_statements=0,
+            factory=Connection,
         )  # fmt: skip
         try:
-            limit_steps(connection, path.stat().st_size)
+            status = path.stat()
+            connection.note(status)
+            limit_steps(connection, status.st_size)
             # Text that is no text makes a digest fail, which says more than an error of decoding.
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
