@@ -2,14 +2,18 @@
 
 import multiprocessing
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
-from nautilus.runfile import RunStore, file, new_header, own_locks, read_run
+from nautilus.errors import CheckpointBusyError, CheckpointError
+from nautilus.runfile import Account, RunStore, file, meaning, new_header, own_locks, read_run
 
 ANOTHER = """
 import sqlite3, sys
@@ -84,3 +88,103 @@ class TestLocksOfThisProcess:
             is_over.set()
             thread.join()
             child.kill()
+
+
+class TestTransactions:
+    def test_one_that_was_left_open_is_undone_by_the_next(self, path, grown):
+        """As a signal leaves it between a commit that failed and what undoes it."""
+        with RunStore.open(path) as store:
+            state = store.load(None).state
+            store._connection.execute("BEGIN IMMEDIATE")
+            store._connection.execute("DELETE FROM progress")
+            store.save(state, Account(stop_reason="here"))
+            store._connection.execute("BEGIN")
+            assert store.load(None).account.stop_reason == "here"
+        assert read_run(path).state.n_like == grown[20].n_like
+
+    @pytest.mark.parametrize("statements", ["BEGIN; BEGIN", "COMMIT", "ROLLBACK"])
+    def test_a_mistake_with_them_is_no_damage(self, statements, path):
+        with (
+            closing(file.connect(path, writes=False)) as connection,
+            pytest.raises(CheckpointError, match=rf"{path}: cannot .* transaction") as caught,
+            meaning.translated(path),
+        ):
+            connection.executescript(statements)
+        assert type(caught.value) is CheckpointError
+
+
+class TestWaiting:
+    @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there are no such signals here")
+    def test_signals_are_handled_while_others_have_the_file(self, path, monkeypatch):
+        is_begun, is_handled, found = threading.Event(), threading.Event(), []
+        main = threading.get_ident()
+
+        def connect(*arguments, **settings):
+            connection = sqlite3.connect(*arguments, **settings)
+            connection.set_trace_callback(lambda _: is_begun.set())
+            return connection
+
+        def interrupt():
+            assert is_begun.wait(30)
+            for _ in range(3):  # the first may come before the waiting
+                is_handled.clear()
+                signal.pthread_kill(main, signal.SIGUSR1)
+                found.append(is_handled.wait(20))
+            blocker.close()
+
+        monkeypatch.setattr(
+            file, "sqlite3", SimpleNamespace(**vars(sqlite3) | {"connect": connect})
+        )
+        before = signal.signal(signal.SIGUSR1, lambda *_: is_handled.set())
+        blocker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        thread = threading.Thread(target=interrupt)
+        try:
+            blocker.execute("BEGIN EXCLUSIVE")
+            thread.start()
+            read_run(path, None)
+        finally:
+            thread.join()
+            signal.signal(signal.SIGUSR1, before)
+        assert found == [True] * 3
+
+    def test_a_statement_that_is_refused_at_once_is_tried_until_the_time_is_over(
+        self, path, monkeypatch
+    ):
+        monkeypatch.setattr(file, "BUSY_SECONDS", 0.2)
+        n_tried = []
+
+        class Busy(own_locks.Connection):
+            def execute(self, statement, *values):
+                if statement == "COMMIT":
+                    n_tried.append(1)
+                    error = sqlite3.OperationalError("database is locked")
+                    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                    raise error
+                return super().execute(statement, *values)
+
+        monkeypatch.setattr(file, "Connection", Busy)
+        with pytest.raises(CheckpointBusyError, match=r"waited 60 s"), RunStore.open(path):
+            pass
+        assert len(n_tried) > 1
+
+    @pytest.mark.parametrize("n_refused", [1, 5])
+    @pytest.mark.parametrize("wanted", ["BEGIN IMMEDIATE", "BEGIN DEFERRED", "COMMIT"])
+    def test_nothing_is_lost_by_waiting(self, wanted, n_refused, path, grown, monkeypatch):
+        class Busy(own_locks.Connection):
+            n_left = n_refused
+
+            def execute(self, statement, *values):
+                if statement == wanted and self.n_left:
+                    self.n_left -= 1
+                    error = sqlite3.OperationalError("database is locked")
+                    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                    raise error
+                return super().execute(statement, *values)
+
+        with RunStore.open(path) as store:
+            saved = store.load(None)
+        monkeypatch.setattr(file, "Connection", Busy)
+        with RunStore.open(path) as store:
+            assert store.follow(saved.written)
+            store.save(saved.state, Account(stop_reason="here"))
+        assert read_run(path).account.stop_reason == "here"

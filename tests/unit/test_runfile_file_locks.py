@@ -171,6 +171,7 @@ class Failing:
     ],
 )
 def test_a_lock_call_that_fails_names_the_switch(code, names_the_switch, path, monkeypatch):
+    monkeypatch.setattr(file, "BUSY_SECONDS", 0.01)
     monkeypatch.setattr(sqlite3, "connect", lambda *_, **__: Failing(code))
     error = CheckpointBusyError if code == "SQLITE_BUSY" else CheckpointStorageError
     for opened in (read_run, RunStore.open):

@@ -4,6 +4,7 @@ import itertools
 import os
 import sqlite3
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -32,6 +33,10 @@ one for each byte. Pages that refer to each other in circles could keep it busy 
 
 N_STEPS = 10**5
 """So often they are counted."""
+
+TURN_SECONDS, PAUSE_SECONDS = 1.0, 0.01
+"""SQLite waits no longer than the one for others, since no signal is handled while it does; then it
+is asked again after the other, in case that it does not wait at all."""
 
 
 def is_there(path: Path) -> bool:
@@ -120,8 +125,8 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
     with translated(path):
         connection = sqlite3.connect(
             address_of(path.absolute().as_uri(), writes=writes, has_locks=has_locks),
-            timeout=BUSY_SECONDS, isolation_level=None, uri=True, cached_statements=0,
-            factory=Connection,
+            timeout=min(BUSY_SECONDS, TURN_SECONDS), isolation_level=None, uri=True,
+            cached_statements=0, factory=Connection,
         )  # fmt: skip
         try:
             status = path.stat()
@@ -132,7 +137,7 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
             for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
                 connection.execute(f"PRAGMA {pragma}")
             if writes:
-                connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+                _when_free(connection, "PRAGMA journal_mode = DELETE")
                 # FULL leaves the folder unsynced: after a power cut the journal of the last save
                 # could be there again, and undo it.
                 connection.execute("PRAGMA synchronous = EXTRA")
@@ -163,15 +168,33 @@ def transaction(
     """Do everything inside, or, if anything is raised, nothing."""
     with translated(path):
         try:
-            connection.execute(f"BEGIN {kind}")
+            if connection.in_transaction:  # a signal kept the last one from being ended
+                connection.execute("ROLLBACK")
+            _when_free(connection, f"BEGIN {kind}")
+            if kind == "DEFERRED":
+                _when_free(connection, "PRAGMA user_version")  # any read takes the lock
             yield
-            connection.execute("COMMIT")
+            _when_free(connection, "COMMIT")
         except BaseException:
             # What went wrong may have ended the transaction already.
             with suppress(sqlite3.Error):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
             raise
+
+
+def _when_free(connection: sqlite3.Connection, statement: str) -> None:
+    """Run a statement that may have to wait for other processes; signals are handled meanwhile."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(statement).fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+            time.sleep(min(BUSY_SECONDS, PAUSE_SECONDS))
+        else:
+            return
 
 
 def check_integrity(connection: sqlite3.Connection) -> None:

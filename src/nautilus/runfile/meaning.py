@@ -20,6 +20,12 @@ REFUSED = {
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_NOLFS,
 }  # fmt: skip
+MISUSED = {sqlite3.SQLITE_MISUSE, 0xFF}
+"""Of this package or of who uses it: no file makes them; the latter comes from Python."""
+
+OUT_OF_TURN = ("cannot start a transaction", "cannot commit", "cannot rollback")
+"""So begin messages about transactions within others, or that are over."""
+
 WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 TOLD = {
@@ -85,7 +91,7 @@ def _meaning(error: sqlite3.Error, path: Path) -> CheckpointError:
             f"{path} cannot be read or written ({error}); check permissions, free space and quota"
             " of its folder. What was saved before is kept."
         )
-    if code == 0xFF:
+    if code in MISUSED or str(error).startswith(OUT_OF_TURN):
         return CheckpointError(f"{path}: {error}.")
     what = (
         "its pages refer to each other in circles"
