@@ -8,11 +8,14 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from nautilus.errors import CheckpointBusyError, CheckpointError
+from nautilus import Sampler
+from nautilus.errors import CheckpointBusyError, CheckpointError, CheckpointStorageError
 from nautilus.runfile import Account, RunStore, file, meaning, new_header, own_locks, read_run
 
 ANOTHER = """
@@ -188,3 +191,78 @@ class TestWaiting:
             assert store.follow(saved.written)
             store.save(saved.state, Account(stop_reason="here"))
         assert read_run(path).account.stop_reason == "here"
+
+
+class TestNames:
+    @pytest.mark.parametrize("is_ours", [True, False])
+    def test_a_link_that_was_made_and_is_reported_as_taken(
+        self, is_ours, tmp_path, small_run, grown, monkeypatch
+    ):
+        """As by a network file system that repeats a request whose answer was lost."""
+
+        def link(name, target):
+            hardlink_to(name, target) if is_ours else name.touch()
+            raise FileExistsError
+
+        hardlink_to, path = Path.hardlink_to, tmp_path / "run.db"
+        monkeypatch.setattr(Path, "hardlink_to", link)
+        header = new_header(small_run.config)
+        if is_ours:
+            RunStore.create(path, header, grown[20]).close()
+            assert read_run(path).state.n_like == grown[20].n_like
+        else:
+            with pytest.raises(CheckpointStorageError, match="exists and is not written over"):
+                RunStore.create(path, header, grown[20])
+        assert list(tmp_path.iterdir()) == [path]
+
+    @pytest.mark.parametrize("n_bytes", [250, 300])
+    def test_a_name_that_is_too_long(self, n_bytes, tmp_path):
+        """The shorter one is taken by the file system, but not those beside it."""
+        with pytest.raises(CheckpointStorageError, match=r"too long.*give a shorter one"):
+            Sampler(lambda u: u, lambda x: 0.0, 1, filepath=tmp_path / ("x" * n_bytes))
+
+    def test_a_path_that_is_too_long_for_sqlite(self, tmp_path, small_run, grown):
+        folder = tmp_path.joinpath(*["x" * 100] * 5)
+        folder.mkdir(parents=True)
+        with pytest.raises(CheckpointStorageError, match="path is too long for SQLite"):
+            RunStore.create(folder / "run.db", new_header(small_run.config), grown[20])
+        assert list(folder.iterdir()) == []
+
+    def test_a_link_leads_to_the_file_that_is_replaced(self, tmp_path):
+        path, link = tmp_path / "folder" / "run.nautilus", tmp_path / "link.nautilus"
+        path.parent.mkdir()
+        link.symlink_to(Path("folder", "run.nautilus"))
+        for seed in (1, 2):
+            where = path if seed == 1 else link
+            with Sampler(
+                lambda u: u, lambda x: 0.0, 1, n_live=50, seed=seed, filepath=where, resume=False
+            ) as sampler:
+                sampler.run(n_like_max=60)
+        assert link.is_symlink()
+        assert read_run(path).header.config.seed == 2
+        assert sorted(tmp_path.rglob("*")) == [path.parent, path, link]
+
+
+@pytest.mark.skipif(file.fcntl is None, reason="there are no such calls here")
+class TestMacOS:
+    def test_what_is_written_reaches_the_disk_itself(self, path, small_run, grown, monkeypatch):
+        synced = []
+        monkeypatch.setattr(file.fcntl, "F_FULLFSYNC", 51, raising=False)
+        monkeypatch.setattr(file.fcntl, "fcntl", lambda _, command: synced.append(command))
+        monkeypatch.setattr(os, "fsync", lambda _: pytest.fail("the disk may keep it in memory"))
+        RunStore.create(path.with_name("other.db"), new_header(small_run.config), grown[20]).close()
+        assert synced == [51]
+        with closing(file.connect(path, writes=True)) as connection:
+            assert connection.execute("PRAGMA fullfsync").fetchone() == (1,)
+
+    def test_a_file_system_that_cannot_do_so_is_synced_as_elsewhere(self, path, monkeypatch):
+        synced = []
+
+        def refuse(*_):
+            raise OSError
+
+        monkeypatch.setattr(file.fcntl, "F_FULLFSYNC", 51, raising=False)
+        monkeypatch.setattr(file.fcntl, "fcntl", refuse)
+        monkeypatch.setattr(os, "fsync", synced.append)
+        file.set_aside(path, datetime(2030, 1, 31))  # noqa: DTZ001 - as people write it
+        assert len(synced) == 1

@@ -1,6 +1,6 @@
 """Save and load a run: one SQLite file per run, from which nothing is ever executed."""
 
-from nautilus.runfile.file import is_there, set_aside, try_folder
+from nautilus.runfile.file import is_there, needs_writer, set_aside, try_folder
 from nautilus.runfile.header import RunHeader, differences, new_header, require_match
 from nautilus.runfile.inspection import Inspection, inspect_run, read_run
 from nautilus.runfile.reading import SavedRun
@@ -18,6 +18,7 @@ __all__ = [
     "differences",
     "inspect_run",
     "is_there",
+    "needs_writer",
     "new_header",
     "read_run",
     "require_free",

@@ -1,5 +1,6 @@
 """Opening and closing the database of a run file, and giving names to files."""
 
+import errno
 import itertools
 import os
 import sqlite3
@@ -22,14 +23,25 @@ from nautilus.runfile.meaning import BUSY_SECONDS, RESTORE, located, translated
 from nautilus.runfile.own_locks import Connection, first_bytes
 from nautilus.runfile.schema import APPLICATION_ID, require_known
 
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
+
 MAGIC, N_HEADER = b"SQLite format 3\0", 100
 """Every SQLite database begins with the one and has a header of the other number of bytes."""
+
+N_BESIDE = 30
+"""So much longer are names of files beside a run file, at most."""
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 STEPS_LEAST, STEPS_PER_BYTE = 10**6, 1
 """Most steps of SQLite's interpreter until a file has been looked at; a sound one takes a tenth of
 one for each byte. Pages that refer to each other in circles could keep it busy for ever."""
+
+SAVE_SECONDS = 5.0
+"""What is there of a save after such a time was left by a process that was killed."""
 
 N_STEPS = 10**5
 """So often they are counted."""
@@ -58,8 +70,8 @@ def is_there(path: Path) -> bool:
         return False
     except OSError as error:
         raise CheckpointStorageError(
-            f"{path} cannot be looked up ({error.strerror}); check the name and the permissions of"
-            " its folders."
+            f"{path} cannot be looked up ({error.strerror});"
+            f" {_remedy(error, 'check the name and the permissions of its folders')}."
         ) from error
     return True
 
@@ -82,7 +94,8 @@ def check_first_bytes(path: Path) -> None:
         first = first_bytes(path, N_HEADER)
     except OSError as error:
         raise CheckpointStorageError(
-            f"{path} cannot be opened ({error.strerror}); check the name and its permissions."
+            f"{path} cannot be opened ({error.strerror});"
+            f" {_remedy(error, 'check the name and its permissions')}."
         ) from error
     if first is None:
         return  # it was looked at when this process opened it
@@ -141,6 +154,7 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
                 # FULL leaves the folder unsynced: after a power cut the journal of the last save
                 # could be there again, and undo it.
                 connection.execute("PRAGMA synchronous = EXTRA")
+                connection.execute("PRAGMA fullfsync = ON")  # for macOS, see _sync
             else:
                 connection.execute("PRAGMA query_only = ON")
         except BaseException:
@@ -190,7 +204,8 @@ def _when_free(connection: sqlite3.Connection, statement: str) -> None:
         try:
             connection.execute(statement).fetchall()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+            code = getattr(error, "sqlite_errorcode", -1) & 0xFF
+            if code != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
                 raise
             time.sleep(min(BUSY_SECONDS, PAUSE_SECONDS))
         else:
@@ -251,7 +266,9 @@ def publish(beside: Path, path: Path) -> None:
     try:
         path.hardlink_to(beside)
     except FileExistsError as error:
-        raise _taken(path) from error
+        # A network file system that asks its server twice is told so of the link it has just made.
+        if not (path.exists() and path.samefile(beside)):
+            raise _taken(path) from error
     except OSError:  # some file systems have no links
         if is_there(path):
             raise _taken(path) from None
@@ -281,9 +298,35 @@ def journal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-journal")
 
 
+def needs_writer(path: Path) -> bool:
+    """Tell whether a file cannot be read before somebody has undone a save that was interrupted.
+
+    With locks, whoever comes next undoes it. Without them only time tells it from one that is
+    going on, which this waits for.
+    """
+    if has_file_locks(os.environ):
+        return False
+    end = time.monotonic() + SAVE_SECONDS
+    while journal_of(path).exists():
+        if time.monotonic() >= end:
+            return True
+        time.sleep(PAUSE_SECONDS)
+    return False
+
+
 def _make_durable(path: Path) -> None:
     with suppress(OSError), _folder(path.absolute().parent) as descriptor:
-        os.fsync(descriptor)
+        _sync(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    # On macOS, fsync leaves what it is given to the disk, which may keep it in memory.
+    command = getattr(fcntl, "F_FULLFSYNC", None)
+    if command is not None:
+        with suppress(OSError):  # not every file system can do so
+            fcntl.fcntl(descriptor, command)
+            return
+    os.fsync(descriptor)
 
 
 def _taken(path: Path) -> CheckpointStorageError:
@@ -298,9 +341,15 @@ def _permitted(path: Path, done: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise CheckpointStorageError(
-            f"{path} cannot be {done} ({error.strerror}); check that its folder is there and may be"
-            " written to."
+            f"{path} cannot be {done} ({error.strerror});"
+            f" {_remedy(error, 'check that its folder is there and may be written to')}."
         ) from error
+
+
+def _remedy(error: OSError, usual: str) -> str:
+    if error.errno != errno.ENAMETOOLONG:
+        return usual
+    return f"give a shorter one: files beside it have names that are {N_BESIDE} bytes longer"
 
 
 @contextmanager
