@@ -27,6 +27,7 @@ from nautilus.runfile import (
     RunStore,
     SavedRun,
     is_there,
+    needs_writer,
     new_header,
     read_run,
     require_free,
@@ -94,7 +95,9 @@ class Checkpoint:
         return self._settings.resume is True
 
     def find(self, config: Config, *, is_seed_given: bool) -> SavedRun | None:
-        """Return the run that is to be continued, if there is one; nothing is written.
+        """Return the run that is to be continued, if there is one.
+
+        Nothing is written, but for a save that was interrupted and that no reader can undo.
 
         Parameters
         ----------
@@ -114,7 +117,13 @@ class Checkpoint:
             return None
         if not self._is_ours:
             return None
-        return self._adopt(read_run(path, None), config, is_seed_given=is_seed_given)
+        if needs_writer(path):
+            take_over = self._settings.take_over
+            with RunStore.open(path, take_over=take_over, owner=self._owner) as store:
+                saved = store.load(None)
+        else:
+            saved = read_run(path, None)
+        return self._adopt(saved, config, is_seed_given=is_seed_given)
 
     def open(self, config: Config) -> SavedRun | None:
         """Take the file if it is there, and return the run in it if it is not known yet.

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -65,6 +66,9 @@ def parse_path(filepath: object) -> Path:
             CheckpointNameWarning,
             stacklevel=4,
         )
+    with suppress(OSError, RuntimeError):  # what is wrong is told when the file is looked up
+        if path.is_symlink():
+            return path.resolve(strict=True)  # what it leads to is replaced, not the link
     return path.absolute()
 
 

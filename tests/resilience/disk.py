@@ -205,6 +205,9 @@ class Connection:
         """Whether a transaction is open."""
         return bool(self._inner.in_transaction)
 
+    def note(self, status: os.stat_result) -> None:
+        """Make nothing known: this SQLite knows nothing of the other one's locks."""
+
     def execute(self, statement: str, values: tuple[Any, ...] = ()) -> "Cursor":
         """Run one statement."""
         with _as_sqlite3():

@@ -104,6 +104,35 @@ class TestWithoutLocks:
             assert store.load().state.n_like == grown[20].n_like
         assert read_run(path).state.n_like == grown[20].n_like
 
+    @pytest.mark.usefixtures("without_locks")
+    def test_the_script_of_a_run_goes_on_after_a_kill_within_a_save(self, tmp_path, monkeypatch):
+        path = tmp_path / "run.nautilus"
+        settings = {"n_live": 50, "n_networks": 0, "seed": 1, "filepath": path}
+        with Sampler(lambda u: u, lambda x: -(x[0] ** 2), 1, **settings) as sampler:
+            sampler.run(n_eff=100, n_like_max=120)
+        subprocess.run([sys.executable, "-c", KILL, path], check=False)
+        assert Path(f"{path}-journal").stat().st_size > 0
+        monkeypatch.setattr(file, "SAVE_SECONDS", 0.05)
+        with pytest.warns(StaleLockWarning, match="taken over"):
+            sampler = Sampler(lambda u: u, lambda x: -(x[0] ** 2), 1, **settings)
+        with sampler:
+            assert sampler.n_like == 120
+            sampler.run(n_eff=200)
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_a_save_that_is_going_on_is_waited_for_and_not_undone(self, path, monkeypatch):
+        journal = Path(f"{path}-journal")
+        monkeypatch.setattr(file, "PAUSE_SECONDS", 0.0)
+        for variable, pauses in (("none", 3), ("system", 0)):
+            monkeypatch.setenv(VARIABLE, variable)
+            journal.touch()
+            left = [journal] + [path.with_name("another")] * 2
+            monkeypatch.setattr(
+                file.time, "sleep", lambda _, left=left: left.pop().unlink(missing_ok=True)
+            )
+            assert not file.needs_writer(path)
+            assert len(left) == 3 - pauses
+
 
 @pytest.mark.parametrize("value", ["", "no", "None", "SYSTEM", "0"])
 def test_other_values_are_told_at_once(value, path, monkeypatch):
@@ -141,6 +170,9 @@ class Failing:
             raise self.error
         return self
 
+    def note(self, _):
+        pass
+
     def set_progress_handler(self, *_):
         pass
 
@@ -168,6 +200,7 @@ class Failing:
     ],
 )
 def test_a_lock_call_that_fails_names_the_switch(code, names_the_switch, path, monkeypatch):
+    monkeypatch.setattr(file, "BUSY_SECONDS", 0.01)
     monkeypatch.setattr(sqlite3, "connect", lambda *_, **__: Failing(code))
     error = CheckpointBusyError if code == "SQLITE_BUSY" else CheckpointStorageError
     for opened in (read_run, RunStore.open):

@@ -143,7 +143,7 @@ def test_it_is_continued(copy, contents):
 
 def test_it_is_not_continued_as_another_run(copy):
     """Negative control of the test before."""
-    with pytest.raises(CheckpointMismatchError, match=r"config\.n_live is 50 in the file and 60"):
+    with pytest.raises(CheckpointMismatchError, match="n_live is 50 in the file and 60"):
         MAKER["make_sampler"](copy, n_live=60)
 
 

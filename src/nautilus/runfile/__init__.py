@@ -2,7 +2,7 @@
 
 from nautilus.runfile.header import RunHeader, differences, new_header, require_match
 from nautilus.runfile.inspection import Inspection, inspect_run, read_run
-from nautilus.runfile.names import is_there, set_aside, try_folder
+from nautilus.runfile.names import is_there, needs_writer, set_aside, try_folder
 from nautilus.runfile.reading import SavedRun
 from nautilus.runfile.record import Account, Answer, Clocks
 from nautilus.runfile.store import RunStore, require_free
@@ -18,6 +18,7 @@ __all__ = [
     "differences",
     "inspect_run",
     "is_there",
+    "needs_writer",
     "new_header",
     "read_run",
     "require_free",

@@ -4,6 +4,7 @@ import itertools
 import os
 import sqlite3
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +17,8 @@ from nautilus.errors import (
 )
 from nautilus.runfile.file_locks import address_of, has_file_locks
 from nautilus.runfile.meaning import BUSY_SECONDS, RESTORE, located, translated
-from nautilus.runfile.names import looked_up
+from nautilus.runfile.names import looked_up, remedy_of
+from nautilus.runfile.own_locks import Connection, first_bytes
 from nautilus.runfile.schema import APPLICATION_ID, require_known
 
 MAGIC, N_HEADER = b"SQLite format 3\0", 100
@@ -30,6 +32,10 @@ one for each byte. Pages that refer to each other in circles could keep it busy 
 
 N_STEPS = 10**5
 """So often they are counted."""
+
+TURN_SECONDS, PAUSE_SECONDS = 1.0, 0.01
+"""SQLite waits no longer than the one for others, since no signal is handled while it does; then it
+is asked again after the other, in case that it does not wait at all."""
 
 
 def check_first_bytes(path: Path) -> None:
@@ -47,12 +53,14 @@ def check_first_bytes(path: Path) -> None:
         If it was written by a newer version of this package.
     """
     try:
-        with path.open("rb") as file:
-            first = file.read(N_HEADER)
+        first = first_bytes(path, N_HEADER)
     except OSError as error:
         raise CheckpointStorageError(
-            f"{path} cannot be opened ({error.strerror}); check the name and its permissions."
+            f"{path} cannot be opened ({error.strerror});"
+            f" {remedy_of(error, 'check the name and its permissions')}."
         ) from error
+    if first is None:
+        return  # it was looked at when this process opened it
     if not first:
         raise CheckpointDamagedError(f"{path} is empty. {RESTORE}")
     if first.startswith(HDF5_MAGIC):
@@ -92,21 +100,26 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
     with translated(path):
         connection = sqlite3.connect(
             address_of(path.absolute().as_uri(), writes=writes, has_locks=has_locks),
-            timeout=BUSY_SECONDS, isolation_level=None, uri=True, cached_statements=0,
+            timeout=min(BUSY_SECONDS, TURN_SECONDS), isolation_level=None, uri=True,
+            cached_statements=0, factory=Connection,
         )  # fmt: skip
         try:
             with looked_up(path):
-                n_bytes = path.stat().st_size
-            limit_steps(connection, n_bytes)
+                status = path.stat()
+            connection.note(status)
+            limit_steps(connection, status.st_size)
             # Text that is no text makes a digest fail, which says more than an error of decoding.
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
                 connection.execute(f"PRAGMA {pragma}")
             if writes:
-                connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+                _when_free(connection, "PRAGMA journal_mode = DELETE")
                 # FULL leaves the folder unsynced: after a power cut the journal of the last save
                 # could be there again, and undo it.
                 connection.execute("PRAGMA synchronous = EXTRA")
+                connection.execute(
+                    "PRAGMA fullfsync = ON"
+                )  # for macOS, which keeps it in the disk otherwise
             else:
                 connection.execute("PRAGMA query_only = ON")
         except BaseException:
@@ -134,15 +147,34 @@ def transaction(
     """Do everything inside, or, if anything is raised, nothing."""
     with translated(path):
         try:
-            connection.execute(f"BEGIN {kind}")
+            if connection.in_transaction:  # a signal kept the last one from being ended
+                connection.execute("ROLLBACK")
+            _when_free(connection, f"BEGIN {kind}")
+            if kind == "DEFERRED":
+                _when_free(connection, "PRAGMA user_version")  # any read takes the lock
             yield
-            connection.execute("COMMIT")
+            _when_free(connection, "COMMIT")
         except BaseException:
             # What went wrong may have ended the transaction already.
             with suppress(sqlite3.Error):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
             raise
+
+
+def _when_free(connection: sqlite3.Connection, statement: str) -> None:
+    """Run a statement that may have to wait for other processes; signals are handled meanwhile."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(statement).fetchall()
+        except sqlite3.OperationalError as error:
+            code = getattr(error, "sqlite_errorcode", -1) & 0xFF
+            if code != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+            time.sleep(min(BUSY_SECONDS, PAUSE_SECONDS))
+        else:
+            return
 
 
 def check_integrity(connection: sqlite3.Connection) -> None:

@@ -1,5 +1,6 @@
 """What errors of SQLite mean, and which file an error is about."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,19 @@ from nautilus.runfile.file_locks import FAILED, REMEDY
 BUSY_SECONDS = 60.0
 """So long a process waits for others to finish a transaction."""
 
+PATH_BYTES = 480
+"""SQLite takes 512, of the longest name that is given to a file beside the run file."""
+
 REFUSED = {
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_NOLFS,
 }  # fmt: skip
+MISUSED = {sqlite3.SQLITE_MISUSE, 0xFF}
+"""Of this package or of who uses it: no file makes them; the latter comes from Python."""
+
+OUT_OF_TURN = ("cannot start a transaction", "cannot commit", "cannot rollback")
+"""So begin messages about transactions within others, or that are over."""
+
 WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 TOLD = {
@@ -80,12 +90,17 @@ def _meaning(error: sqlite3.Error, path: Path) -> CheckpointError:
         )
     if extended in TOLD:
         return CheckpointStorageError(f"{path} {TOLD[extended]}")
+    if code == sqlite3.SQLITE_CANTOPEN and len(os.fsencode(path.absolute())) > PATH_BYTES:
+        return CheckpointStorageError(
+            f"{path} cannot be opened ({error}): the path is too long for SQLite. Give one of"
+            f" {PATH_BYTES} bytes or less."
+        )
     if code in REFUSED:
         return CheckpointStorageError(
             f"{path} cannot be read or written ({error}); check permissions, free space and quota"
             " of its folder. What was saved before is kept."
         )
-    if code == 0xFF:
+    if code in MISUSED or str(error).startswith(OUT_OF_TURN):
         return CheckpointError(f"{path}: {error}.")
     what = (
         "its pages refer to each other in circles"

@@ -1,6 +1,8 @@
 """The names of run files: looked up, given all at once, given up."""
 
+import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -8,6 +10,19 @@ from pathlib import Path
 from secrets import token_hex
 
 from nautilus.errors import CheckpointStorageError
+from nautilus.runfile.file_locks import has_file_locks
+
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
+
+N_BESIDE = 30
+"""So much longer are names of files beside a run file, at most."""
+
+SAVE_SECONDS, PAUSE_SECONDS = 5.0, 0.01
+"""What is there of a save after the first time was left by a process that was killed; so often it is
+looked at."""
 
 
 def is_there(path: Path) -> bool:
@@ -38,8 +53,8 @@ def looked_up(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CheckpointStorageError(
-            f"{path} cannot be looked up ({error.strerror}); check the name and the permissions of"
-            " its folders."
+            f"{path} cannot be looked up ({error.strerror});"
+            f" {remedy_of(error, 'check the name and the permissions of its folders')}."
         ) from error
 
 
@@ -83,7 +98,9 @@ def publish(beside: Path, path: Path) -> None:
     try:
         path.hardlink_to(beside)
     except FileExistsError as error:
-        raise _taken(path) from error
+        # A network file system that asks its server twice is told so of the link it has just made.
+        if not (path.exists() and path.samefile(beside)):
+            raise _taken(path) from error
     except OSError:  # some file systems have no links
         if is_there(path):
             raise _taken(path) from None
@@ -113,9 +130,35 @@ def journal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-journal")
 
 
+def needs_writer(path: Path) -> bool:
+    """Tell whether a file cannot be read before somebody has undone a save that was interrupted.
+
+    With locks, whoever comes next undoes it. Without them only time tells it from one that is
+    going on, which this waits for.
+    """
+    if has_file_locks(os.environ):
+        return False
+    end = time.monotonic() + SAVE_SECONDS
+    while journal_of(path).exists():
+        if time.monotonic() >= end:
+            return True
+        time.sleep(PAUSE_SECONDS)
+    return False
+
+
 def _make_durable(path: Path) -> None:
     with suppress(OSError), _folder(path.absolute().parent) as descriptor:
-        os.fsync(descriptor)
+        _sync(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    # On macOS, fsync leaves what it is given to the disk, which may keep it in memory.
+    command = getattr(fcntl, "F_FULLFSYNC", None)
+    if command is not None:
+        with suppress(OSError):  # not every file system can do so
+            fcntl.fcntl(descriptor, command)
+            return
+    os.fsync(descriptor)
 
 
 def _taken(path: Path) -> CheckpointStorageError:
@@ -130,9 +173,16 @@ def _permitted(path: Path, done: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise CheckpointStorageError(
-            f"{path} cannot be {done} ({error.strerror}); check that its folder is there and may be"
-            " written to."
+            f"{path} cannot be {done} ({error.strerror});"
+            f" {remedy_of(error, 'check that its folder is there and may be written to')}."
         ) from error
+
+
+def remedy_of(error: OSError, usual: str) -> str:
+    """Return what to do about an error that the system gives for a name."""
+    if error.errno != errno.ENAMETOOLONG:
+        return usual
+    return f"give a shorter one: files beside it have names that are {N_BESIDE} bytes longer"
 
 
 @contextmanager
