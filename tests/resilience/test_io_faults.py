@@ -56,7 +56,7 @@ class Trial:
         store.close()
         self.disk.rule = healthy
         self.journey.store = RunStore.open(self.journey.path, owner=self.journey.owner)
-        if self.journey.store.follow(store.written):
+        if any(map(self.journey.store.follow, store.written)):
             return self.go_on()
         self.journey.store.close()
         return self._open()

@@ -16,7 +16,16 @@ import pytest
 
 from nautilus import Sampler
 from nautilus.errors import CheckpointBusyError, CheckpointError, CheckpointStorageError
-from nautilus.runfile import Account, RunStore, file, meaning, new_header, own_locks, read_run
+from nautilus.runfile import (
+    Account,
+    RunStore,
+    file,
+    meaning,
+    names,
+    new_header,
+    own_locks,
+    read_run,
+)
 
 ANOTHER = """
 import sqlite3, sys
@@ -243,12 +252,12 @@ class TestNames:
         assert sorted(tmp_path.rglob("*")) == [path.parent, path, link]
 
 
-@pytest.mark.skipif(file.fcntl is None, reason="there are no such calls here")
+@pytest.mark.skipif(names.fcntl is None, reason="there are no such calls here")
 class TestMacOS:
     def test_what_is_written_reaches_the_disk_itself(self, path, small_run, grown, monkeypatch):
         synced = []
-        monkeypatch.setattr(file.fcntl, "F_FULLFSYNC", 51, raising=False)
-        monkeypatch.setattr(file.fcntl, "fcntl", lambda _, command: synced.append(command))
+        monkeypatch.setattr(names.fcntl, "F_FULLFSYNC", 51, raising=False)
+        monkeypatch.setattr(names.fcntl, "fcntl", lambda _, command: synced.append(command))
         monkeypatch.setattr(os, "fsync", lambda _: pytest.fail("the disk may keep it in memory"))
         RunStore.create(path.with_name("other.db"), new_header(small_run.config), grown[20]).close()
         assert synced == [51]
@@ -261,8 +270,8 @@ class TestMacOS:
         def refuse(*_):
             raise OSError
 
-        monkeypatch.setattr(file.fcntl, "F_FULLFSYNC", 51, raising=False)
-        monkeypatch.setattr(file.fcntl, "fcntl", refuse)
+        monkeypatch.setattr(names.fcntl, "F_FULLFSYNC", 51, raising=False)
+        monkeypatch.setattr(names.fcntl, "fcntl", refuse)
         monkeypatch.setattr(os, "fsync", synced.append)
-        file.set_aside(path, datetime(2030, 1, 31))  # noqa: DTZ001 - as people write it
+        names.set_aside(path, datetime(2030, 1, 31))  # noqa: DTZ001 - as people write it
         assert len(synced) == 1

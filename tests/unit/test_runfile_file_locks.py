@@ -17,7 +17,7 @@ from nautilus.errors import (
     SettingsError,
     StaleLockWarning,
 )
-from nautilus.runfile import Account, RunStore, file, new_header, read_run
+from nautilus.runfile import Account, RunStore, file, names, new_header, read_run
 from nautilus.runfile.file_locks import VARIABLE, address_of
 
 KILL = """
@@ -112,7 +112,7 @@ class TestWithoutLocks:
             sampler.run(n_eff=100, n_like_max=120)
         subprocess.run([sys.executable, "-c", KILL, path], check=False)
         assert Path(f"{path}-journal").stat().st_size > 0
-        monkeypatch.setattr(file, "SAVE_SECONDS", 0.05)
+        monkeypatch.setattr(names, "SAVE_SECONDS", 0.05)
         with pytest.warns(StaleLockWarning, match="taken over"):
             sampler = Sampler(lambda u: u, lambda x: -(x[0] ** 2), 1, **settings)
         with sampler:
@@ -122,15 +122,15 @@ class TestWithoutLocks:
 
     def test_a_save_that_is_going_on_is_waited_for_and_not_undone(self, path, monkeypatch):
         journal = Path(f"{path}-journal")
-        monkeypatch.setattr(file, "PAUSE_SECONDS", 0.0)
+        monkeypatch.setattr(names, "PAUSE_SECONDS", 0.0)
         for variable, pauses in (("none", 3), ("system", 0)):
             monkeypatch.setenv(VARIABLE, variable)
             journal.touch()
             left = [journal] + [path.with_name("another")] * 2
             monkeypatch.setattr(
-                file.time, "sleep", lambda _, left=left: left.pop().unlink(missing_ok=True)
+                names.time, "sleep", lambda _, left=left: left.pop().unlink(missing_ok=True)
             )
-            assert not file.needs_writer(path)
+            assert not names.needs_writer(path)
             assert len(left) == 3 - pauses
 
 

@@ -117,9 +117,7 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
                 # FULL leaves the folder unsynced: after a power cut the journal of the last save
                 # could be there again, and undo it.
                 connection.execute("PRAGMA synchronous = EXTRA")
-                connection.execute(
-                    "PRAGMA fullfsync = ON"
-                )  # for macOS, which keeps it in the disk otherwise
+                connection.execute("PRAGMA fullfsync = ON")  # fsync of macOS does less
             else:
                 connection.execute("PRAGMA query_only = ON")
         except BaseException:

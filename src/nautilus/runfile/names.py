@@ -21,8 +21,8 @@ N_BESIDE = 30
 """So much longer are names of files beside a run file, at most."""
 
 SAVE_SECONDS, PAUSE_SECONDS = 5.0, 0.01
-"""What is there of a save after the first time was left by a process that was killed; so often it is
-looked at."""
+"""What is there of a save after the first of these times was left by a process that was killed; it
+is looked at as often as the second says."""
 
 
 def is_there(path: Path) -> bool:
