@@ -228,6 +228,25 @@ class TestReplacing:
         assert list(tmp_path.iterdir()) == [kept]
         count("faults")
 
+    def test_a_name_that_cannot_be_looked_up_when_it_is_said_to_be_taken(
+        self, tmp_path, header, states
+    ):
+        is_linked = []
+
+        def rule(call, perform):
+            if call.kind == "link":
+                is_linked.append(call)
+                raise FileExistsError
+            if call.kind == "stat" and is_linked:
+                raise OSError(errno.EIO, "Input/output error")
+            return perform()
+
+        disk = Disk(tmp_path)
+        disk.rule = rule
+        with disk.mounted(), pytest.raises(CheckpointStorageError, match="cannot be looked up"):
+            RunStore.create(tmp_path / "run.db", header, states[0])
+        assert list(tmp_path.iterdir()) == []
+
     def test_without_links_a_name_that_cannot_be_given_is_an_error(self, tmp_path, header, states):
         def rule(call, perform):
             if call.kind in {"link", "rename"}:

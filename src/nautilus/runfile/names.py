@@ -99,7 +99,9 @@ def publish(beside: Path, path: Path) -> None:
         path.hardlink_to(beside)
     except FileExistsError as error:
         # A network file system that asks its server twice is told so of the link it has just made.
-        if not (path.exists() and path.samefile(beside)):
+        with looked_up(path):
+            is_made = path.exists() and path.samefile(beside)
+        if not is_made:
             raise _taken(path) from error
     except OSError:  # some file systems have no links
         if is_there(path):
@@ -139,7 +141,7 @@ def needs_writer(path: Path) -> bool:
     if has_file_locks(os.environ):
         return False
     end = time.monotonic() + SAVE_SECONDS
-    while journal_of(path).exists():
+    while is_there(journal_of(path)):
         if time.monotonic() >= end:
             return True
         time.sleep(PAUSE_SECONDS)
