@@ -24,7 +24,7 @@ help:
 	@echo "make demo              fit a real data set; results go to out/"
 	@echo "make test              everything that must pass: style, types, imports, docs, tests, wheel"
 	@echo "make test-statistical  the long statistical suite (about an hour on two cores)"
-	@echo "make benchmark         compare with the public package; what pools and clusters buy"
+	@echo "make benchmark         compare with the public package; what pools buy and run files cost"
 	@echo "make lint | docs | pytest | wheel   one part of make test"
 	@echo "make format            let the formatter and the safe fixes of the linter do their work"
 	@echo "make clean             remove the environment and all that was built"
@@ -83,6 +83,7 @@ test-statistical: $(DEVELOP)
 benchmark: $(DEVELOP)
 	$(RUN) benchmarks/parallel.py --page
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/timeline.py
+	$(RUN) benchmarks/runfile.py --page
 	$(RUN) benchmarks/compare.py
 
 clean:
