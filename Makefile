@@ -28,7 +28,7 @@ help:
 	@echo "make test              everything that must pass: style, types, imports, docs, tests, wheel"
 	@echo "make test-statistical  the long statistical suite (about an hour on two cores)"
 	@echo "make test-resilience   500 kills and thousands of failures of the disk (twenty minutes)"
-	@echo "make benchmark         compare with the public package; what pools and clusters buy"
+	@echo "make benchmark         compare with the public package; what pools buy and run files cost"
 	@echo "make lint | docs | pytest | wheel   one part of make test"
 	@echo "make format            let the formatter and the safe fixes of the linter do their work"
 	@echo "make clean             remove the environment and all that was built"
@@ -95,6 +95,7 @@ test-resilience: $(DEVELOP)
 benchmark: $(DEVELOP)
 	$(RUN) benchmarks/parallel.py --page
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/timeline.py
+	$(RUN) benchmarks/runfile.py --page
 	$(RUN) benchmarks/compare.py
 
 clean:

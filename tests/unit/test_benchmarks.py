@@ -4,9 +4,12 @@ import importlib
 import itertools
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+from nautilus.runfile import Account
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -96,3 +99,117 @@ def test_tables_of_the_documentation_are_those_that_were_measured(load):
     page = (BENCHMARKS.parent / "docs" / "parallel.md").read_text(encoding="utf-8")
     assert len(rows) > 40
     assert load("parallel_tables").with_tables(page, rows) == page
+
+
+class Saved:
+    """A checkpoint on a clock of its own, which saves every third time."""
+
+    def __init__(self, now):
+        self.now, self.n_asked = now, 0
+
+    def save(self, state, store):
+        self.n_asked += 1
+        self.now[0] += 0.25
+        if self.n_asked % 3 == 0:
+            store.save()
+
+
+@pytest.fixture
+def watch(load, monkeypatch):
+    """Return a watch, the time on its clock, and what it watches."""
+    runfile_one = load("runfile_one")
+    now = [0.0]
+    monkeypatch.setattr(
+        runfile_one,
+        "time",
+        SimpleNamespace(perf_counter=lambda: now[0], thread_time=lambda: now[0] / 2),
+    )
+    watch, saved = runfile_one.Watch(), Saved(now)
+
+    class Store:
+        @watch.one_save
+        def save(self):
+            now[0] += 1.0
+
+    method = watch.look(watch.all_of(Saved.save))
+
+    def look(n_like):
+        method(saved, SimpleNamespace(n_like=n_like), Store())
+
+    return watch, now, look
+
+
+def test_time_of_saving_and_age_of_unsaved_results(watch):
+    watch, now, look = watch
+    for n_like in (10, 10, 20, 20, 30, 30):
+        look(n_like)
+        now[0] += 5.0
+    assert watch.saves == [1.0, 1.0]
+    assert watch.seconds == 6 * 0.25 + 2
+    assert watch.cpu_seconds == watch.seconds / 2
+    # The first result waited for two pauses and three looks, the last of which saved it.
+    assert watch.at_risk == 2 * 5.0 + 3 * 0.25 + 1.0
+
+
+def test_an_estimate_that_is_shown_too_is_not_counted(watch):
+    watch, now, _ = watch
+
+    def estimate(state, discard_exploration):
+        now[0] += 10.0
+        return discard_exploration
+
+    timed = watch.shown(estimate)
+    saving = watch.all_of(lambda: [timed(None, False), timed(None, True)])
+    assert saving() == [False, True]
+    assert watch.seconds == 10.0
+    assert timed(None, False) is False
+    assert watch.seconds == 10.0
+
+
+def test_a_file_grows_in_proportion_to_a_run(load, tmp_path, monkeypatch):
+    growth, n_blobs, path = load("runfile_growth"), 2, tmp_path / "run.nautilus"
+    monkeypatch.setattr(growth, "N_CALLS", 1200)
+    monkeypatch.setattr(growth, "read", lambda _: {})
+    given = SimpleNamespace(n_dim=3, n_stage=500, n_chunk=250, n_blobs=n_blobs, n_new=1, seed=1)
+    run = growth.new_growth(given, path)
+    rows = []
+    for n_stages in (4, 12):
+        for _ in range(n_stages):
+            run.grow()
+        rows.append(run.row())
+    assert [row["n_points"] for row in rows] == [2000, 8000]
+    assert [row["n_new_points"] for row in rows] == [2000, 6000]
+    assert [row["n_proposals"] for row in rows] == [4, 16]
+    assert rows[1]["n_saves"] == 12 * (1 + 2 + 1)
+    assert rows[1]["blobs_bytes"] == 8000 * n_blobs * 8
+    keys = load("runfile_tables").ALL
+    raw = [sum(row[key] for key in keys) for row in rows]
+    assert raw[1] < rows[1]["file_bytes"] < 1.3 * raw[1]
+    assert rows[1]["file_bytes"] - rows[0]["file_bytes"] < 1.2 * (raw[1] - raw[0])
+    run.checkpoint.close(run.state, Account(), run.answer)
+    told = growth.reading(path)
+    assert all(told[f"{key}_seconds"] > 0 for key in ("open", "load", "result", "densities"))
+
+
+def test_tables_of_run_files(load):
+    tables = load("runfile_tables")
+    fixed = {"part": "share", "code": "a", "label": "b", "n_eff": 500.0, "seed": 1}
+    fixed |= {"sleep": 0.01, "workers": 4, "n_like": 7000, "n_saves": 30, "file_bytes": 2_000_000}
+    fixed |= {"save_median": 0.004, "save_max": 0.02, "written_bytes": 3e6, "sync_seconds": 0.001}
+    fixed |= {"seconds_without": 19.0, "seconds": 20.0, "at_risk_seconds": 0.5}
+    fixed |= {"saving_cpu_seconds": 0.1}
+    rows = [
+        fixed | {"saving_seconds": 9.0, "code": "older"},
+        fixed | {"saving_seconds": 0.2},
+        fixed | {"saving_seconds": 0.3, "seed": 2, "at_risk_seconds": 1.5},
+    ]
+    (line,) = [line for line in tables.render(rows).splitlines() if line.startswith("| 10 |")]
+    assert line.startswith("| 10 | 4 | 7,000 | 19.0 | 20.0 | 1.00% - 1.50% | 0.50% - 0.50% |")
+    assert line.endswith("| 30 | 4.0 | 20 | 1.5 | 3.0 | 2.00 |")
+
+
+def test_costs_of_the_documentation_are_those_that_were_measured(load):
+    rows = load("compare").read_rows(BENCHMARKS / "runfile.jsonl")
+    page = (BENCHMARKS.parent / "docs" / "checkpointing.md").read_text(encoding="utf-8")
+    assert len(rows) > 20
+    assert load("runfile_tables").with_tables(page, rows) == page
