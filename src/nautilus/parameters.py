@@ -9,6 +9,10 @@ from nautilus.errors import PriorError
 from nautilus.evaluate.answers import error_of, prior_failure
 from nautilus.prior import REAL_KINDS, DictionaryMap, PriorMap
 
+ALONG = (0.0, 0.25, 0.5, 0.75, 1.0)
+ELSEWHERE = (0.3, 0.7)
+"""Where an axis, and all others, are tried to find out what runs around it."""
+
 
 def physical_array(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
     """Return names and physical parameters, one column per free scalar parameter.
@@ -47,6 +51,51 @@ def _columns(physical: dict[str, Any], n_points: int) -> tuple[tuple[str, ...], 
             " different names."
         )
     return tuple(names), np.column_stack(columns)
+
+
+def circles_of(prior: PriorMap, axes: tuple[int, ...]) -> FloatArray | None:
+    """Return both ends of the range of each parameter that runs around a periodic axis.
+
+    A parameter does so if it rises or falls all along one periodic axis of the unit cube and
+    depends on no other axis, which is found by trying. Of a `nautilus.Prior` each periodic
+    parameter does. Of a function those do that map their axis alone, such as
+    ``2 * np.pi * u[0]``; a sine of it has no two ends and needs no circle.
+
+    Parameters
+    ----------
+    prior
+        The prior.
+    axes
+        Periodic axes of the unit cube.
+
+    Returns
+    -------
+    FloatArray or None
+        Lower and upper end, one row per column of `physical_array`, NaN where there is no circle;
+        None if there is none at all.
+    """
+    circles: FloatArray | None = None
+    for axis in axes:
+        points = np.tile(np.repeat(ELSEWHERE, len(ALONG))[:, None], prior.n_dim)
+        points[:, axis] = np.tile(ALONG, len(ELSEWHERE))
+        try:
+            names, values = parameters_of(prior, points)
+        except PriorError:  # a function may have no value at the very end of an axis
+            continue
+        if circles is None:
+            circles = np.full((len(names), 2), np.nan)
+        for column in range(len(names)):
+            first, *others = values[:, column].reshape(len(ELSEWHERE), len(ALONG))
+            low, high = sorted(first[[0, -1]])
+            steps = np.diff(first)
+            if (
+                np.isfinite(high - low)
+                and low < high
+                and (np.all(steps >= 0) or np.all(steps <= 0))
+                and all(np.allclose(first, other, 1e-12, 0.0) for other in others)
+            ):
+                circles[column] = low, high
+    return circles
 
 
 def check_prior(prior: PriorMap, points: FloatArray) -> None:

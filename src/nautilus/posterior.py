@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nautilus import _samples, _weights
+from nautilus import _circle, _samples, _weights
 from nautilus._samples import Draws
 from nautilus._streams import stream
 from nautilus._types import BlobArray, FloatArray, freeze
@@ -67,6 +67,17 @@ class Posterior:
         Seed of the run.
     run
         What is known of the run beside its result, or None.
+    periodic
+        Both ends of the range of each periodic parameter, which are one point, shape (d, 2); NaN
+        for a parameter that is not periodic. None if none is.
+
+    Notes
+    -----
+    What `mean`, `covariance`, `std`, `quantile`, `interval` and the tables say of a periodic
+    parameter is computed from `unwrapped`, where its circle is cut where the posterior is emptiest
+    and laid out on a line. Its mean lies within the range; quantiles and ends of intervals stay in
+    order and may lie outside, by less than a period. Where the posterior fills the whole circle,
+    mean and quantiles depend on an arbitrary cut and mean little.
 
     Raises
     ------
@@ -92,6 +103,7 @@ class Posterior:
     stop_reason: str = ""
     seed: int
     run: RunInformation | None = None
+    periodic: FloatArray | None = None
 
     def __post_init__(self) -> None:
         replace = object.__setattr__
@@ -104,6 +116,7 @@ class Posterior:
             replace(self, "blobs", np.array(self.blobs))
         columns = {"log_weights": self.log_weights, "log_l": self.log_l}
         _samples.check_shapes(self.names, self.array, columns, self.blobs)
+        replace(self, "periodic", _samples.as_circles(self.periodic, len(self.names)))
         _samples.check_result(self.log_z, self.log_z_err, self.n_eff, self.n_like, self.seed)
         replace(self, "log_weights", _weights.normalise(self.log_weights))
         _samples.check_finite(_weights.carrying(self.log_weights)[0], self.log_l)
@@ -113,6 +126,21 @@ class Posterior:
     def samples(self) -> Mapping[str, FloatArray]:
         """The parameters by name, each of shape (n,); weigh them with `weights`."""
         return _samples.by_name(self.names, self.array)
+
+    @property
+    def unwrapped(self) -> FloatArray:
+        """The parameters for linear statistics and plots, shape (n, d).
+
+        It is `array`, but for periodic parameters. Their circle is cut in the middle of its
+        emptiest arc: of all arcs of a twentieth of the circle, that with the least posterior mass,
+        where a mass of at most 1e-4 counts as none; of arcs that are equally empty, the longest
+        stretch side by side is cut in its middle. Values are then moved by whole periods so that
+        they are in order from one side of the cut to the other, and so that their mean lies within
+        the range of the prior. Without a periodic parameter this is `array` itself.
+        """
+        if self.periodic is None:
+            return self.array
+        return _circle.unwrap(self.array, self.log_weights, self.periodic)
 
     @property
     def weights(self) -> FloatArray:
@@ -133,7 +161,7 @@ class Posterior:
 
     def mean(self) -> FloatArray:
         """Return the posterior mean of each parameter, shape (d,), in the order of ``names``."""
-        return _weights.mean(self.array, self.log_weights)
+        return _weights.mean(self.unwrapped, self.log_weights)
 
     def covariance(self) -> FloatArray:
         """Return the posterior covariance, shape (d, d).
@@ -141,7 +169,7 @@ class Posterior:
         These are the second central moments of the weighted sample, without a small-sample
         factor: a single point has covariance zero.
         """
-        return _weights.covariance(self.array, self.log_weights)
+        return _weights.covariance(self.unwrapped, self.log_weights)
 
     def std(self) -> FloatArray:
         """Return the posterior standard deviation of each parameter, shape (d,)."""
@@ -175,7 +203,7 @@ class Posterior:
                 f"q is {q!r}; expected one level between 0 and 1 or a flat sequence of them. "
                 "Divide percentages by 100."
             )
-        values = _weights.quantile(self.array, self.log_weights, np.atleast_1d(levels))
+        values = _weights.quantile(self.unwrapped, self.log_weights, np.atleast_1d(levels))
         return values if levels.ndim else values[0]
 
     def interval(self, level: float = 0.68) -> FloatArray:

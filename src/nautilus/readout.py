@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nautilus.parameters import physical_array
+from nautilus.parameters import circles_of, physical_array
 from nautilus.posterior import Posterior
 from nautilus.posterior_tuple import PosteriorRequest, as_tuple
 from nautilus.prior import PriorMap
@@ -96,6 +96,7 @@ class Readout:
             stop_reason=session.stop_reason,
             notes=session.notes,
             run=session.information,
+            periodic=circles_of(self._prior, session.config.build.periodic),
         )  # fmt: skip
 
     def posterior(

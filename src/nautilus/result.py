@@ -101,7 +101,7 @@ def describe_run(header: RunHeader, state: RunState, account: Account) -> RunInf
     )
 
 
-def make_posterior(
+def make_posterior(  # noqa: PLR0913 - one argument per part of the result
     state: RunState,
     answer: Answer | None,
     columns: Columns,
@@ -111,6 +111,7 @@ def make_posterior(
     stop_reason: str,
     notes: tuple[str, ...],
     run: RunInformation,
+    periodic: FloatArray | None,
 ) -> Posterior:
     """Return the result as one value.
 
@@ -141,6 +142,7 @@ def make_posterior(
         stop_reason=stop_reason,
         seed=seed,
         run=run,
+        periodic=periodic,
     )
 
 
