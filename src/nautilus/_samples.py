@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nautilus._rows import html_of, text_of
 from nautilus._types import BlobArray, BoolArray, FloatArray, freeze
 from nautilus.errors import SettingsError
 
@@ -45,6 +46,19 @@ class Draws:
 
     def __len__(self) -> int:
         return len(self.array)
+
+    def __repr__(self) -> str:
+        return text_of(*self._told())
+
+    def _repr_html_(self) -> str:
+        return html_of(*self._told())
+
+    def _told(self) -> tuple[str, list[tuple[str, str]]]:
+        return f"Draws: {len(self):,} samples of equal weight", [
+            ("parameters", ", ".join(self.names)),
+            ("log L", f"{self.log_l.min():.6g} to {self.log_l.max():.6g}" if len(self) else ""),
+            ("blobs", "" if self.blobs is None else f"of type {self.blobs.dtype}"),
+        ]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         restore(self, state)

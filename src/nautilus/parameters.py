@@ -79,23 +79,26 @@ def circles_of(prior: PriorMap, axes: tuple[int, ...]) -> FloatArray | None:
         points = np.tile(np.repeat(ELSEWHERE, len(ALONG))[:, None], prior.n_dim)
         points[:, axis] = np.tile(ALONG, len(ELSEWHERE))
         try:
-            names, values = parameters_of(prior, points)
+            with np.errstate(all="ignore"):
+                names, values = parameters_of(prior, points)
         except PriorError:  # a function may have no value at the very end of an axis
             continue
         if circles is None:
             circles = np.full((len(names), 2), np.nan)
         for column in range(len(names)):
-            first, *others = values[:, column].reshape(len(ELSEWHERE), len(ALONG))
-            low, high = sorted(first[[0, -1]])
-            steps = np.diff(first)
-            if (
-                np.isfinite(high - low)
-                and low < high
-                and (np.all(steps >= 0) or np.all(steps <= 0))
-                and all(np.allclose(first, other, 1e-12, 0.0) for other in others)
-            ):
-                circles[column] = low, high
+            lines = values[:, column].reshape(len(ELSEWHERE), len(ALONG))
+            if _is_circle(*lines):
+                circles[column] = sorted(lines[0, [0, -1]])
     return circles
+
+
+def _is_circle(first: FloatArray, *others: FloatArray) -> bool:
+    """Tell whether a parameter rises or falls along an axis, wherever on all others it is."""
+    steps = np.diff(first)
+    is_range = np.isfinite(first[-1] - first[0]) and first[0] != first[-1]
+    is_monotone = np.all(steps >= 0) or np.all(steps <= 0)
+    is_alone = all(np.allclose(first, other, 1e-12, 0.0) for other in others)
+    return bool(is_range and is_monotone and is_alone)
 
 
 def check_prior(prior: PriorMap, points: FloatArray) -> None:

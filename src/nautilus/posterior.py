@@ -15,6 +15,7 @@ from nautilus._types import BlobArray, FloatArray, freeze
 from nautilus._weights import edge_mass, equal_weight
 from nautilus.errors import SettingsError
 from nautilus.report.format import format_count, format_log_z, format_number
+from nautilus.report.record import SAMPLING
 from nautilus.report.table import Table, html_table, parameter_table, text_table
 from nautilus.run_information import RunInformation
 
@@ -47,7 +48,8 @@ class Posterior:
     log_z
         Natural logarithm of the evidence, the integral of the likelihood over the prior.
     log_z_err
-        Standard error of ``log_z``; NaN or infinite if it is not known.
+        Standard error of ``log_z``; NaN or infinite if it is not known, which it is not until a
+        sampling stage stands.
     n_eff
         Effective sample size (sum of weights)^2 / (sum of squared weights), at least 0.
     n_like
@@ -303,8 +305,21 @@ class Posterior:
             ("stopped", self.stop_reason),
             *(("finding", finding) for finding in self.findings),
             *(("note", note) for note in self.notes),
+            *zip(("advice", "", ""), self._advice(), strict=False),
         ]
         return [f"{label:11}  {text}" for label, text in told if text]
+
+    def _advice(self) -> tuple[str, ...]:
+        """Say what to change if calls are expensive and most of them explored."""
+        run = self.run
+        if run is None or run.phase != SAMPLING or 2 * run.n_exploration <= self.n_like:
+            return ()
+        share = f"{run.n_exploration / self.n_like:.0%}"
+        return (
+            f"{share} of the calls explored; their number goes with n_live ({run.n_live}).",
+            "A smaller n_live saves most of them and may miss small modes;",
+            "a smaller n_eff saves little, and a larger one is cheap now.",
+        )
 
     def __len__(self) -> int:
         return len(self.array)

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from nautilus._rows import html_of, text_of
 from nautilus.parameters import circles_of, physical_array
 from nautilus.posterior import Posterior
 from nautilus.posterior_tuple import PosteriorRequest, as_tuple
 from nautilus.prior import PriorMap
-from nautilus.result import efficiency, make_answer, make_posterior
+from nautilus.result import efficiency, known_error, make_answer, make_posterior
 from nautilus.run.estimate import Estimate
 from nautilus.session import Session
 from nautilus.settings import flag, number
@@ -54,8 +55,8 @@ class Readout:
 
     @property
     def log_z_err(self) -> float:
-        """Standard error of `log_z`; infinite before anything is known."""
-        return self._answer().log_z_err
+        """Standard error of `log_z`; infinite until a sampling stage stands: it is not known."""
+        return known_error(self._session.state, self._answer().log_z_err)
 
     @property
     def n_eff(self) -> float:
@@ -146,6 +147,24 @@ class Readout:
                 number("equal_weight_boost", equal_weight_boost, 0.0), return_blobs,
             ),
         )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return text_of(*self._told())
+
+    def _repr_html_(self) -> str:
+        return html_of(*self._told())
+
+    def _told(self) -> tuple[str, list[tuple[str, str]]]:
+        """Return what is known without computing anything."""
+        session, config = self._session, self._session.config
+        reached = session.how_far if session.state.n_like else "not run yet"
+        return "Sampler", [
+            ("dimensions", f"{config.n_dim}"),
+            ("n_live, seed", f"{config.n_live:,}, {config.seed}"),
+            ("phase", session.state.phase.value),
+            ("reached", reached),
+            ("stopped", session.stop_reason),
+        ]
 
     def _answer(self) -> Estimate:
         return self._session.estimate(self.discard_exploration)

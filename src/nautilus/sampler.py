@@ -136,6 +136,13 @@ class Sampler(Readout):
     CheckpointNameWarning
         If `filepath` ends as names of HDF5 files do.
 
+    Notes
+    -----
+    If a call of the likelihood is expensive, ask `run` for an ``n_eff`` of 500 to 2,000, which is
+    enough for most purposes: posterior means are then known to 2 to 5 % of a standard deviation.
+    Most calls of such a run explore, and their number goes with `n_live`: half of it halves them,
+    and twice as large a mode may be missed. The page *Convergence and diagnostics* has figures.
+
     Examples
     --------
     >>> from nautilus import Prior, Sampler
@@ -239,7 +246,8 @@ class Sampler(Readout):
         n_shell
             Fewest points of the sampling phase.
         n_eff
-            Effective sample size wanted.
+            Effective sample size wanted. If calls are expensive, 500 to 2,000 is enough for most
+            purposes; see `Sampler`.
         n_like_max
             Most likelihood calls, those of earlier calls of `run` included.
         discard_exploration
@@ -282,7 +290,7 @@ class Sampler(Readout):
         UntrustedResultWarning
             For each finding that says why the result is not to be trusted.
         EdgeMassWarning
-            If posterior mass is piled up at the edge of the prior.
+            If posterior mass is piled up at an edge of the prior, or in a tail of it.
         """
         goal = make_goal(f_live, n_shell, n_eff, n_like_max, discard_exploration)
         limits = make_limits(timeout, deadline, grace)
