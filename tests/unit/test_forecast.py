@@ -98,6 +98,16 @@ class TestClimb:
         n_like, seconds = predict(plans, GOAL).end
         assert seconds == pytest.approx(0.01 * n_like)
 
+    def test_seconds_of_a_run_that_was_just_continued(self):
+        """Its clocks stand at what earlier processes spent."""
+        now = record(
+            phase="sampling", f_live=0.0, n_like=20_000, likelihood_seconds=2000.0,
+            own_seconds=500.0, elapsed_seconds=2500.0, n_proposals=50,
+        )  # fmt: skip
+        n_like, seconds = predict([now], dataclasses.replace(GOAL, n_eff=9000)).end
+        assert n_like == pytest.approx(30_000)
+        assert 1000 < seconds - 2500 < 1200
+
     def test_seconds_of_its_own_grow_with_the_stages(self):
         even = climb(power_law(1.0, 1e6), 12, per_call=0.0)
         grown = [dataclasses.replace(p, own_seconds=p.own_seconds**2) for p in even]

@@ -210,17 +210,19 @@ def _seconds(plans: Sequence[ProgressRecord], n_calls: float, n_stages: float) -
     """Return seconds for so many calls, and so many stages that are still to be planned.
 
     The likelihood takes as long as it did in the last half of the stages. To plan a stage takes
-    ever longer, as there are more points and proposals: as much more as it did before.
+    ever longer, as there are more points and proposals: as much more as it did before. Of a run
+    that was only just continued the averages are known.
     """
-    now = plans[-1]
-    early, late = (plans[-1 - (len(plans) - 1) // part] for part in (2, 4))
-    width = (len(plans) - 1) // 4
+    now, n_steps = plans[-1], len(plans) - 1
+    if n_steps < 4:
+        wait = now.likelihood_seconds / max(now.n_like, 1)
+        return n_calls * wait + n_stages * now.own_seconds / now.n_proposals
+    early, late = plans[-1 - n_steps // 2], plans[-1 - n_steps // 4]
     waited = now.likelihood_seconds - early.likelihood_seconds
     wait = waited / max(now.n_like - early.n_like, 1)
-    if width == 0:
-        return n_calls * wait + n_stages * now.own_seconds
+    width = n_steps // 4
     newer = (now.own_seconds - late.own_seconds) / width
-    older = (late.own_seconds - early.own_seconds) / max((len(plans) - 1) // 2 - width, 1)
+    older = (late.own_seconds - early.own_seconds) / (n_steps // 2 - width)
     growth = max(newer - older, 0.0) / width
     return n_calls * wait + n_stages * (newer + min(0.5 * growth * (width + n_stages), newer))
 
