@@ -87,10 +87,11 @@ class Readout:
             If no point has any weight yet.
         """
         session, discard = self._session, self.discard_exploration
-        answer = make_answer(session.state, session.estimate, discard)
+        state = session.state_to_read
+        answer = make_answer(state, session.estimate, discard)
         return make_posterior(
-            session.state, answer,
-            lambda rows: physical_array(self._prior, session.state.ledger.points[rows]),
+            state, answer,
+            lambda rows: physical_array(self._prior, state.ledger.points[rows]),
             seed=self.seed,
             discard_exploration=discard,
             stop_reason=session.stop_reason,
@@ -139,7 +140,8 @@ class Readout:
             prior gives parameters without names; or if the boost is not a number of at least 0.
         """
         return as_tuple(
-            self.result, self._prior, self._session.state, self.discard_exploration,
+            self.result, self._prior, self._session.state_to_read,
+            self.discard_exploration,
             PosteriorRequest(
                 return_as_dict, equal_weight,
                 number("equal_weight_boost", equal_weight_boost, 0.0), return_blobs,

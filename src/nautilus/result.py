@@ -12,6 +12,7 @@ from nautilus.parameters import free_parameters
 from nautilus.posterior import Posterior, edge_mass
 from nautilus.prior import PriorMap
 from nautilus.run.estimate import Estimate, phase_rows
+from nautilus.run.landscape import floor_finding
 from nautilus.run.state import Phase, RunState
 from nautilus.run.trust import is_tame
 from nautilus.run_information import RunInformation
@@ -50,13 +51,17 @@ def efficiency(state: RunState, estimate: Estimate, discard_exploration: bool) -
 
 def findings_of(state: RunState, estimates: Estimates) -> tuple[str, ...]:
     """Return what says that the answer is not to be trusted."""
-    found = list(state.findings)
+    found = [*state.findings]
+    if floor := floor_finding(state.ledger):
+        found.append(floor)
     kept, fresh = estimates(False), estimates(True)
     if not np.isfinite(fresh.log_z):
         found.append(UNFINISHED)
         return tuple(found)
     error = float(np.hypot(kept.log_z_err, fresh.log_z_err))
-    if abs(kept.log_z - fresh.log_z) > DISAGREEMENT * error:
+    difference = abs(kept.log_z - fresh.log_z)
+    # Neither is known better than to the steps of numbers of its size.
+    if difference > DISAGREEMENT * error + 2.0 * np.spacing(abs(kept.log_z)):
         found.append(
             f"log Z is {kept.log_z:.3f} with all points and {fresh.log_z:.3f} with exploration"
             " discarded, further apart than their errors allow"

@@ -302,7 +302,9 @@ class Sampler(Readout):
             raise
         if np.isfinite(self.log_z):
             periodic = session.config.build.periodic
-            warn_about(session.state, session.estimate, self._prior, periodic, discard_exploration)
+            warn_about(
+                session.state_to_read, session.estimate, self._prior, periodic, discard_exploration
+            )
         return RunOutcome(reason)
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ from nautilus.result import describe_run, make_answer, notes_of
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate
 from nautilus.run.loop import Step, steps
-from nautilus.run.state import new_state
+from nautilus.run.state import RunState, new_state
 from nautilus.run.stop import StopReason
 from nautilus.run_information import RunInformation
 from nautilus.runfile import Account, Answer, SavedRun, new_header
@@ -265,7 +265,7 @@ class Session:
 
     def _answer_to_save(self) -> Answer | None:
         discard = self.goal is not None and self.goal.discard_exploration
-        return make_answer(self.state, self.estimate, discard)
+        return make_answer(self.state, self._complete_estimate, discard)
 
     def _is_over(self) -> bool:
         return self._failure is not None or self._watch.seconds >= self._limits.timeout
@@ -294,13 +294,22 @@ class Session:
             self._failure = error
 
     def _report(self, step: Step, goal: Goal, reporter: Reporter) -> None:
-        current = self.estimate(goal.discard_exploration)
+        current = self._complete_estimate(goal.discard_exploration)
         record = make_record(
             step, current, self._watch.clocks, discard_exploration=goal.discard_exploration
         )
         self._progress.tell(reporter, record, forecast_goal(self.config, goal), self.notes)
 
-    def estimate(self, discard_exploration: bool) -> Estimate:
-        """Return the estimate as of now, computed anew only when a stage was completed."""
+    def _complete_estimate(self, discard_exploration: bool) -> Estimate:
         self._require_densities()
         return self._estimates.of(self.state, discard_exploration)
+
+    @property
+    def state_to_read(self) -> RunState:
+        """The state with the first points of the first stage, if that is all there is."""
+        return self.state.with_first_points()
+
+    def estimate(self, discard_exploration: bool) -> Estimate:
+        """Return the estimate of `state_to_read`, computed anew only when there is more of it."""
+        self._require_densities()
+        return self._estimates.of(self.state_to_read, discard_exploration)

@@ -9,6 +9,9 @@ from nautilus._types import BlobArray, BoolArray, FloatArray, IntArray, RunTasks
 from nautilus.proposal.base import Proposal
 from nautilus.proposal.cube import CubeProposal
 
+LOG_ZERO = -1e150
+"""Smaller values, such as the most negative number, are meant as the logarithm of zero."""
+
 
 class Phase(StrEnum):
     """What points were drawn for; decided before they are drawn."""
@@ -82,19 +85,17 @@ class Ledger:
         pieces = [np.repeat(np.arange(len(s.counts)), s.counts) for s in self.stages]
         return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
 
-    def append(
-        self, stage: Stage, points: FloatArray, log_l: FloatArray, blobs: BlobArray | None
-    ) -> "Ledger":
-        """Return a ledger with one more complete stage."""
-        if blobs is None:
-            joined = None
-        else:
-            joined = blobs if self.blobs is None else np.concatenate([self.blobs, blobs])
+    def append(self, complete: "PendingStage") -> "Ledger":
+        """Return a ledger with one more stage, all points of which are evaluated."""
+        blobs = complete.blobs
+        if blobs is not None and self.blobs is not None:
+            blobs = np.concatenate([self.blobs, blobs])
+        log_l = np.where(complete.log_l < LOG_ZERO, -np.inf, complete.log_l)
         return Ledger(
-            np.concatenate([self.points, points]),
+            np.concatenate([self.points, complete.points]),
             np.concatenate([self.log_l, log_l]),
-            joined,
-            (*self.stages, stage),
+            blobs,
+            (*self.stages, complete.stage),
         )
 
 
@@ -189,6 +190,16 @@ class PendingStage:
             kept[index] = blobs
         return PendingStage(self.stage, self.points, values, kept, done)
 
+    def split(self, n: int) -> tuple["PendingStage", "PendingStage"]:
+        """Return the first n points and the others; all have to come from the cube."""
+        parts = []
+        for rows in (slice(0, n), slice(n, None)):
+            blobs = None if self.blobs is None else self.blobs[rows]
+            points, done = self.points[rows], self.is_done[rows]
+            stage = Stage(self.stage.phase, np.array([len(points)]))
+            parts.append(PendingStage(stage, points, self.log_l[rows], blobs, done))
+        return parts[0], parts[1]
+
 
 @dataclass(frozen=True)
 class RunState:
@@ -236,6 +247,21 @@ class RunState:
     def n_like(self) -> int:
         """Points evaluated so far, those of an unfinished stage included."""
         return self.ledger.n_points + (self.pending.n_done if self.pending else 0)
+
+    def with_first_points(self) -> "RunState":
+        """Return the state with what is finished of the first stage as if that was a stage.
+
+        For results at any moment, not to be carried on. Only the points before the first
+        unfinished one count, so that those whose calls are quick are not preferred. Once a stage
+        is complete this is the state itself.
+        """
+        pending = self.pending
+        if pending is None or self.ledger.n_points > 0 or not pending.is_done[0]:
+            return self
+        n = len(pending.points) if pending.is_done.all() else int(np.argmin(pending.is_done))
+        first, rest = pending.split(n)
+        ledger = self.ledger.append(first)
+        return replace(self, ledger=ledger, table=DensityTable(np.zeros((n, 1))), pending=rest)
 
     @property
     def is_table_complete(self) -> bool:
