@@ -25,6 +25,7 @@ from nautilus.errors import (
     StaleLockWarning,
     UntrustedResultWarning,
     UnusedKeywordWarning,
+    UnusualSettingWarning,
     WorkerLostError,
 )
 from nautilus.loading import load
@@ -65,6 +66,7 @@ __all__ = [
     "StopReason",
     "UntrustedResultWarning",
     "UnusedKeywordWarning",
+    "UnusualSettingWarning",
     "WorkerLostError",
     "__version__",
     "load",

@@ -92,6 +92,10 @@ class UnusedKeywordWarning(NautilusWarning):
     """A keyword of the public interface has no meaning for this algorithm."""
 
 
+class UnusualSettingWarning(NautilusWarning):
+    """A keyword has a value that can hardly be meant, or that had to be changed."""
+
+
 class EdgeMassWarning(NautilusWarning):
     """Posterior mass is piled up at the edge of the prior."""
 

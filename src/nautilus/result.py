@@ -29,6 +29,9 @@ TAIL_INDEX_MAX = 0.7
 DISAGREEMENT = 4.0
 """Standard errors by which points kept and exploration discarded may differ."""
 
+ROUNDING = 1e-12
+"""What sums over a run may lose to rounding."""
+
 Columns = Callable[[BoolArray], tuple[tuple[str, ...], FloatArray]]
 """Gives names and physical parameters, one column each, of some points of the ledger."""
 
@@ -60,8 +63,9 @@ def findings_of(state: RunState, estimates: Estimates) -> tuple[str, ...]:
         return tuple(found)
     error = float(np.hypot(kept.log_z_err, fresh.log_z_err))
     difference = abs(kept.log_z - fresh.log_z)
-    # Neither is known better than to the steps of numbers of its size.
-    if difference > DISAGREEMENT * error + 2.0 * np.spacing(abs(kept.log_z)):
+    # Neither is known better than to the rounding of sums, and to the steps of numbers of its size.
+    rounding = ROUNDING + 2.0 * np.spacing(abs(kept.log_z))
+    if difference > DISAGREEMENT * error + rounding:
         found.append(
             f"log Z is {kept.log_z:.3f} with all points and {fresh.log_z:.3f} with exploration"
             " discarded, further apart than their errors allow"

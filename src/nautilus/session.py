@@ -1,6 +1,7 @@
 """A run in this process: carries the state from step to step, keeps time, tells reporters."""
 
 import logging
+import warnings
 from contextlib import closing
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from nautilus._signals import signals_raise, signals_wait
 from nautilus._streams import stream
 from nautilus._types import FloatArray
 from nautilus.checkpoint import Checkpoint
-from nautilus.errors import NautilusError, SettingsError
+from nautilus.errors import NautilusError, SettingsError, UnusualSettingWarning
 from nautilus.estimates import Estimates
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.tasks import TaskRunner
@@ -102,6 +103,7 @@ class Session:
         self.goal = saved.account.goal
         self.stop_reason = saved.account.stop_reason
         self._evaluator.restore(saved.account.counts, saved.account.layout)
+        self._evaluator.set_batch(self.config.n_batch)
         self._is_tested = False
         self._progress.forget()
 
@@ -130,7 +132,7 @@ class Session:
         self._failure = self._end_failure = None
         self._watch.start()
         try:
-            self._prepare()
+            self._prepare(goal)
         except BaseException:
             # Nothing was evaluated that is not in the file: it stays as it was.
             self._release()
@@ -208,16 +210,31 @@ class Session:
         self._evaluator.close()
         self._runner.close()
 
-    def _prepare(self) -> None:
+    def _prepare(self, goal: Goal) -> None:
         """Take the file, and try the likelihood, before anything else is done."""
         if self._checkpoint is not None:
             saved = self._checkpoint.open(self.config)
             if saved is not None:
                 self._adopt(saved)
+        if self.state.pending is None and self.state.n_like == 0:
+            self._fit_batch(goal)
         if not self._is_tested:
             self._try_likelihood()
             self._is_tested = True
         self._require_densities()
+
+    def _fit_batch(self, goal: Goal) -> None:
+        """Lower `n_batch` if the first limit of calls is below it: no call could be made."""
+        n_batch = self.config.n_batch
+        if 1 <= goal.n_like_max < n_batch:
+            self.config = replace(self.config, n_batch=int(goal.n_like_max))
+            self._evaluator.set_batch(self.config.n_batch)
+            warnings.warn(
+                f"n_batch is lowered from {n_batch} to {self.config.n_batch} for this run, because"
+                f" n_like_max is {goal.n_like_max:g}. Give n_batch to choose it yourself.",
+                UnusualSettingWarning,
+                stacklevel=5,
+            )
 
     def _try_likelihood(self) -> None:
         if self.state.n_like > 0:

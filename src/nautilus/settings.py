@@ -11,12 +11,23 @@ import numpy as np
 from nautilus._streams import SEED_BITS, new_seed
 from nautilus.emulator.emulator import EmulatorSettings
 from nautilus.emulator.training import Schedule
-from nautilus.errors import SettingsError, UnusedKeywordWarning
+from nautilus.errors import SettingsError, UnusedKeywordWarning, UnusualSettingWarning
 from nautilus.proposal.settings import BuildSettings
 from nautilus.run.config import Config, Goal
 
 N_LIVE = 500
 """Default support of a contour; docs/how-it-works.md says what it costs and buys."""
+
+
+N_LIVE_LEAST = 50
+"""Fewer points inside a contour are hardly meant."""
+
+F_LIVE_LEAST, F_LIVE_MOST = 1e-12, 1.0
+"""Beyond these the exploration never ends, or could as well be left out."""
+
+ENLARGE_VOLUME, ENLARGE_LEAST = 1e3, 1.5
+"""The geometry around the points is enlarged at most to so many times its volume, or by this factor
+on all lengths: otherwise nearly all draws from it are in vain."""
 
 
 def flag(name: str, value: object) -> bool:
@@ -84,10 +95,15 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
     SettingsError
         If a value has no meaning.
     """
-    live = whole("n_live", n_live, 50)
-    stage = live if n_update is None else whole("n_update", n_update, 50)
+    live = whole("n_live", n_live, 1)
+    if live < N_LIVE_LEAST:
+        _warn_unusual(
+            f"n_live is {live}: contours with so few points inside easily miss parts of the"
+            f" posterior. Give {N_LIVE_LEAST} or more, unless this is a test."
+        )
+    stage = live if n_update is None else whole("n_update", n_update, 1)
     most = (
-        10 * stage if n_like_new_bound is None else whole("n_like_new_bound", n_like_new_bound, 50)
+        10 * stage if n_like_new_bound is None else whole("n_like_new_bound", n_like_new_bound, 1)
     )
     if split_threshold != 100:
         warnings.warn(
@@ -100,7 +116,11 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
     build = BuildSettings(
         emulator=replace(emulator, n_networks=whole("n_networks", n_networks, 0, 64)),
         periodic=periodic,
-        enlarge=number("enlarge_per_dim", enlarge_per_dim, 1.0, 10.0),
+        enlarge=_within_bounds(
+            "enlarge_per_dim",
+            number("enlarge_per_dim", enlarge_per_dim, 1.0),
+            high=max(ENLARGE_LEAST, ENLARGE_VOLUME ** (1.0 / n_dim)),
+        ),
         n_points_min=0 if n_points_min is None else whole("n_points_min", n_points_min, 1),
     )
     return Config(
@@ -112,6 +132,20 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
         n_batch=n_batch,
         build=build,
     )
+
+
+def _within_bounds(name: str, value: float, low: float = 0.0, high: float = np.inf) -> float:
+    """Return the nearest value that is of use, and say so if it is another."""
+    nearest = min(max(value, low), high)
+    if nearest != value:
+        _warn_unusual(
+            f"{name} is {value:g}; {nearest:.3g} is used, beyond which nothing is gained."
+        )
+    return nearest
+
+
+def _warn_unusual(text: str) -> None:
+    warnings.warn(text, UnusualSettingWarning, stacklevel=5)
 
 
 def _network_settings(given: dict[str, Any]) -> EmulatorSettings:
@@ -164,7 +198,7 @@ def make_goal(
         If a value has no meaning.
     """
     return Goal(
-        number("f_live", f_live, 1e-12, 1.0),
+        _within_bounds("f_live", number("f_live", f_live, 0.0), F_LIVE_LEAST, F_LIVE_MOST),
         number("n_eff", n_eff, 0.0),
         flag("discard_exploration", discard_exploration),
         number("n_like_max", n_like_max, 0.0),

@@ -130,6 +130,7 @@ def steps(
     Closing the generator between two steps leaves the last yielded state as the
     state of the run: nothing else has changed.
     """
+    n_start = state.n_like
     while True:
         if is_over():
             yield Step(state, "", StopReason.TIME)
@@ -141,7 +142,8 @@ def steps(
                 return
             state = planned.state
             yield planned
-        with closing(fill_pending(state, config, goal, evaluate, run_tasks, is_over)) as filled:
+        missing = missing_points(state, config, goal, is_first=state.n_like == n_start)
+        with closing(fill_pending(state, missing, evaluate, run_tasks, is_over)) as filled:
             for state in filled:
                 yield Step(state, "")
         if state.pending is not None and not state.pending.is_done.all():
@@ -151,28 +153,36 @@ def steps(
         yield Step(state, "stage complete")
 
 
+def missing_points(state: RunState, config: Config, goal: Goal, *, is_first: bool) -> IntArray:
+    """Return which points of the pending stage are to be evaluated, within the limit of calls.
+
+    A limit cuts between calls of the likelihood, never within one: the numbers of a vectorised
+    likelihood may depend on which points it gets together. The first call of a run is made even
+    if it takes more than what is left, so that runs with small limits get on.
+    """
+    if state.pending is None:
+        return np.empty(0, np.int64)
+    missing = np.flatnonzero(~state.pending.is_done)
+    allowed = max(goal.n_like_max - state.n_like, 0.0)
+    if allowed >= len(missing):
+        return missing
+    n_whole = int(allowed) // config.n_batch * config.n_batch
+    return missing[: config.n_batch if is_first and n_whole == 0 < allowed else n_whole]
+
+
 def fill_pending(
     state: RunState,
-    config: Config,
-    goal: Goal,
+    missing: IntArray,
     evaluate: Evaluate,
     run_tasks: RunTasks,
     is_over: Callable[[], bool],
 ) -> Generator[RunState, None, None]:
-    """Evaluate what is missing of the pending stage, within the limit of calls.
+    """Evaluate the points of the pending stage with the given numbers.
 
     Densities that are not known yet are computed while the first points are being evaluated.
-    A limit cuts between calls of the likelihood, never within one: the numbers
-    of a vectorised likelihood may depend on which points it gets together.
     """
     pending = state.pending
-    if pending is None:
-        return
-    allowed = max(goal.n_like_max - state.n_like, 0.0)
-    missing = np.flatnonzero(~pending.is_done)
-    if allowed < len(missing):
-        missing = missing[: int(allowed) // config.n_batch * config.n_batch]
-    if len(missing) == 0:
+    if pending is None or len(missing) == 0:
         return
     with closing(evaluate(pending.points[missing])) as chunks:
         interrupt: BaseException | None = None
@@ -198,7 +208,7 @@ def commit(state: RunState, run_tasks: RunTasks) -> RunState:
     pending = state.pending
     if pending is None:
         return state
-    ledger = state.ledger.append(pending)
+    ledger = state.ledger.append(pending.stage, pending.points, pending.log_l, pending.blobs)
     table = state.table.extend(ledger, state.proposals, run_tasks)
     return replace(state, ledger=ledger, table=table, pending=None)
 

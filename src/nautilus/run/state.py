@@ -85,17 +85,19 @@ class Ledger:
         pieces = [np.repeat(np.arange(len(s.counts)), s.counts) for s in self.stages]
         return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
 
-    def append(self, complete: "PendingStage") -> "Ledger":
-        """Return a ledger with one more stage, all points of which are evaluated."""
-        blobs = complete.blobs
-        if blobs is not None and self.blobs is not None:
-            blobs = np.concatenate([self.blobs, blobs])
-        log_l = np.where(complete.log_l < LOG_ZERO, -np.inf, complete.log_l)
+    def append(
+        self, stage: Stage, points: FloatArray, log_l: FloatArray, blobs: BlobArray | None
+    ) -> "Ledger":
+        """Return a ledger with one more complete stage."""
+        if blobs is None:
+            joined = None
+        else:
+            joined = blobs if self.blobs is None else np.concatenate([self.blobs, blobs])
         return Ledger(
-            np.concatenate([self.points, complete.points]),
-            np.concatenate([self.log_l, log_l]),
-            blobs,
-            (*self.stages, complete.stage),
+            np.concatenate([self.points, points]),
+            np.concatenate([self.log_l, np.where(log_l < LOG_ZERO, -np.inf, log_l)]),
+            joined,
+            (*self.stages, stage),
         )
 
 
@@ -260,7 +262,7 @@ class RunState:
             return self
         n = len(pending.points) if pending.is_done.all() else int(np.argmin(pending.is_done))
         first, rest = pending.split(n)
-        ledger = self.ledger.append(first)
+        ledger = self.ledger.append(first.stage, first.points, first.log_l, first.blobs)
         return replace(self, ledger=ledger, table=DensityTable(np.zeros((n, 1))), pending=rest)
 
     @property
