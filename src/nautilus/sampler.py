@@ -42,8 +42,9 @@ class Sampler(Readout):
         Effective number of points, 500 by default, that every contour of the exploration must
         hold inside. More finds smaller modes and costs proportionally more calls.
     n_update
-        Likelihood calls per contour of the exploration; `n_live` by default. A round with the
-        posterior as target takes twice as many, at least 200.
+        Likelihood calls per contour of the exploration; by default `n_live` up to 500, and from
+        there a fifth of it but at least 500. A round with the posterior as target takes twice as
+        many, at least 200.
     enlarge_per_dim
         Factor on all lengths of the geometry around the points, at least 1.
     n_points_min
@@ -133,6 +134,9 @@ class Sampler(Readout):
     -----
     UnusedKeywordWarning
         If a keyword is given that has no meaning here.
+    UnusualSettingWarning
+        If `n_live` is below 50, or `enlarge_per_dim` above 1.5 and enlarges volumes more than a
+        thousandfold; the largest value of use is taken then.
     CheckpointNameWarning
         If `filepath` ends as names of HDF5 files do.
 
@@ -241,7 +245,8 @@ class Sampler(Readout):
         n_eff
             Effective sample size wanted.
         n_like_max
-            Most likelihood calls, those of earlier calls of `run` included.
+            Most likelihood calls, those of earlier calls of `run` included. A run makes at least
+            one call if any is left; if the first limit is below `n_batch`, that is lowered.
         discard_exploration
             Whether only points of the sampling phase count, here and in the results.
         timeout
@@ -279,6 +284,8 @@ class Sampler(Readout):
 
         Warns
         -----
+        UnusualSettingWarning
+            If `f_live` is below 1e-12 or above 1, which are then taken, or `n_batch` is lowered.
         UntrustedResultWarning
             For each finding that says why the result is not to be trusted.
         EdgeMassWarning

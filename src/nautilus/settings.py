@@ -19,6 +19,9 @@ N_LIVE = 500
 """Default support of a contour; docs/how-it-works.md says what it costs and buys."""
 
 
+CONTOURS_PER_SUPPORT = 5
+"""A large support of a contour is gathered in at most so many smaller contours, which cost time."""
+
 N_LIVE_LEAST = 50
 """Fewer points inside a contour are hardly meant."""
 
@@ -101,7 +104,7 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
             f"n_live is {live}: contours with so few points inside easily miss parts of the"
             f" posterior. Give {N_LIVE_LEAST} or more, unless this is a test."
         )
-    stage = live if n_update is None else whole("n_update", n_update, 1)
+    stage = _default_update(live) if n_update is None else whole("n_update", n_update, 1)
     most = (
         10 * stage if n_like_new_bound is None else whole("n_like_new_bound", n_like_new_bound, 1)
     )
@@ -132,6 +135,11 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
         n_batch=n_batch,
         build=build,
     )
+
+
+def _default_update(n_live: int) -> int:
+    """Return the calls of a contour: where the support is large, smaller contours waste fewer."""
+    return min(n_live, max(N_LIVE, n_live // CONTOURS_PER_SUPPORT))
 
 
 def _within_bounds(name: str, value: float, low: float = 0.0, high: float = np.inf) -> float:

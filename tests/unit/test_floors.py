@@ -389,3 +389,24 @@ class TestUnusualSettings:
     def test_values_without_meaning_are_refused(self, settings):
         with pytest.raises(SettingsError, match=f"{next(iter(settings))} is"):
             Sampler(quadratic_prior(), lambda p: -(p["a"] ** 2), **settings)
+
+
+class TestLargeSupport:
+    """A large `n_live` asks for support of the contours, not for large stages."""
+
+    @pytest.mark.parametrize(
+        ("n_live", "n_update"), [(100, 100), (500, 500), (2000, 500), (3000, 600), (10_000, 2000)]
+    )
+    def test_contours_stay_small(self, n_live, n_update):
+        sampler = Sampler(quadratic_prior(), lambda p: -(p["a"] ** 2), n_live=n_live)
+        config = sampler._session.config
+        assert (config.n_live, config.n_stage) == (n_live, n_update)
+
+    @pytest.mark.long
+    def test_it_costs_no_more_than_elsewhere(self):
+        # The public package takes 40,500 calls of this problem with the same n_live.
+        sampler = run_of(
+            lambda x: -0.5 * ((x - 0.5) ** 2).sum(axis=1) / 0.1**2, 3, n_live=3000, n_eff=10_000
+        )
+        assert sampler.n_like < 40_500
+        assert abs(sampler.log_z - 3 * np.log(0.1 * np.sqrt(2 * np.pi))) < 5 * sampler.log_z_err
