@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -19,6 +18,7 @@ import ray
 import ray.util.multiprocessing
 import schwimmbad
 from joblib.externals import loky as loky_of_joblib
+from waiting import wait_for
 
 
 @dataclass(frozen=True)
@@ -211,17 +211,6 @@ def collect(evaluator, points, log_l=None):
             blobs = np.empty(len(points), done.blobs.dtype) if blobs is None else blobs
             blobs[done.index] = done.blobs
     return log_l, blobs
-
-
-SECONDS = 60
-"""How long to wait for what is bound to happen."""
-
-
-def wait_for(condition):
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 def wait_for_end(processes):

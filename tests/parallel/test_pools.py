@@ -18,7 +18,6 @@ from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.tasks import TaskRunner
 
 pytestmark = [
-    pytest.mark.timeout(150),
     # Some kinds fork by default, whatever newer versions of Python say to it.
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]

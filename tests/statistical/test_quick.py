@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import pytest
-
 from nautilus.testing.suite import Plan, assess, collect, has_passed
 from nautilus.testing.verdict import report
 
 PROBLEMS = ("round-3", "gaussian-3", "loggamma-2", "rosenbrock-2", "shells-2", "phases-3")
 
 
-@pytest.mark.timeout(600)
 def test_quick_suite_passes(tmp_path: Path) -> None:
     # Four seeds leave the mean of log Z uncertain by about 0.01: the cap allows for that, and
     # bias, scatter and averages are judged by errors and false-alarm rates as in the long form.
