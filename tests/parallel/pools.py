@@ -45,6 +45,12 @@ class Kind:
     is_threaded: bool = False
     dress: Callable[[Any], object] = lambda engine: engine
 
+    @property
+    def group(self) -> str:
+        """Tests of one group are run by one process, one after the other."""
+        is_shared = self.open_engine in {dask_client, ipyparallel_client, ray_cluster}
+        return self.open_engine.__name__ if is_shared else "pools of this machine"
+
 
 class Engines:
     """Opens engines; the last one stays open until another kind is asked for."""
@@ -173,13 +179,13 @@ MPI_KINDS = {"mpi": Kind(_given("mpi")), "MPIPoolExecutor": Kind(mpi_pool)}
 """Kinds that need a process which a launcher started, on three ranks."""
 
 CONTRACT_KIND = "NAUTILUS_TEST_POOL"
-"""Environment variable with the name of one of these, where they can be had."""
+"""Environment variable with the name of the only kind to be tested."""
 
 
 def kinds_here() -> dict[str, Kind]:
     """Return the kinds of pools that can be had in this process."""
     name = os.environ.get(CONTRACT_KIND)
-    return KINDS if name is None else {name: MPI_KINDS[name]}
+    return KINDS if name is None else {name: (KINDS | MPI_KINDS)[name]}
 
 
 class NamedPrior:
