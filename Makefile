@@ -38,14 +38,15 @@ export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test checks lint format types imports docs pytest parallel wheel wheel-installed test-fast \
-	test-parallel test-statistical test-resilience test-wheel benchmark clean
+.PHONY: help demo test checks lint format types imports docs pytest parallel wheel \
+	wheel-installed test-fast test-parallel test-statistical test-resilience test-wheel \
+	benchmark clean
 
 help:
 	@echo "make demo              fit a real data set; results go to out/"
 	@echo "make test              everything that must pass: style, types, imports, docs, tests, wheel"
 	@echo "make test-fast         tests of the algorithm, and of one pool: a minute on two cores"
-	@echo "make test-parallel        tests of pools, N=20 times; with ALL=1 all combinations"
+	@echo "make test-parallel     tests of pools, N=20 times; with ALL=1 all combinations"
 	@echo "make test-statistical  the long statistical suite (about an hour on two cores)"
 	@echo "make test-resilience   500 kills and thousands of failures of the disk (twenty minutes)"
 	@echo "make test-wheel        all unit tests on the wheel"

@@ -18,7 +18,7 @@ import ray
 import ray.util.multiprocessing
 import schwimmbad
 from joblib.externals import loky as loky_of_joblib
-from waiting import wait_for
+from waiting import SECONDS, wait_for
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def ray_cluster() -> Iterator[object]:
 @contextmanager
 def ipyparallel_client() -> Iterator[ipyparallel.Client]:
     """Start two engines of ipyparallel."""
-    with ipyparallel.Cluster(n=2, log_level=40) as client:
+    with ipyparallel.Cluster(n=2, log_level=40, engine_timeout=SECONDS) as client:
         client.wait_for_engines(2, interactive=False)
         yield client
 

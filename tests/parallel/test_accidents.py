@@ -160,12 +160,12 @@ def expected(tmp_path_factory):
         ("loky", signal.SIGINT),
         ("loky", signal.SIGTERM),
         ("spawn", signal.SIGINT),
-        ("spawn", signal.SIGTERM),
-        ("fork", signal.SIGINT),
+        pytest.param("spawn", signal.SIGTERM, marks=pytest.mark.long),
+        pytest.param("fork", signal.SIGINT, marks=pytest.mark.long),
         ("fork", signal.SIGTERM),
         ("forkserver", signal.SIGTERM),
         ("dask", signal.SIGINT),
-        ("dask", signal.SIGTERM),
+        pytest.param("dask", signal.SIGTERM, marks=pytest.mark.long),
     ],
 )
 def test_a_script_that_catches_a_signal_goes_on_with_the_same_numbers(
@@ -196,10 +196,10 @@ def test_a_script_that_catches_a_signal_goes_on_with_the_same_numbers(
         ("serial", signal.SIGTERM),
         ("loky", signal.SIGINT),
         ("loky", signal.SIGTERM),
-        ("spawn", signal.SIGINT),
+        pytest.param("spawn", signal.SIGINT, marks=pytest.mark.long),
         ("spawn", signal.SIGTERM),
         ("fork", signal.SIGINT),
-        ("fork", signal.SIGTERM),
+        pytest.param("fork", signal.SIGTERM, marks=pytest.mark.long),
         ("dask", signal.SIGTERM),
     ],
 )

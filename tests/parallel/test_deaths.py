@@ -39,6 +39,8 @@ OTHERS = np.delete(np.arange(19), 14)
 SHORT = 1.0
 """Seconds for calls that hang."""
 
+LONG = pytest.mark.long
+
 
 class Cube:
     def to_physical(self, points):
@@ -123,6 +125,11 @@ def end_by_sigsegv():
 DEATHS = pytest.mark.parametrize(
     "die", [end_by_exit, end_by_sigkill, end_by_sigsegv], ids=lambda die: die.__name__
 )
+ONE_DEATH = pytest.mark.parametrize(
+    "die",
+    [end_by_sigkill, *(pytest.param(die, marks=LONG) for die in (end_by_exit, end_by_sigsegv))],
+    ids=lambda die: die.__name__,
+)
 
 
 class Accident:
@@ -190,7 +197,7 @@ def test_a_run_with_a_death_has_the_numbers_of_a_run_without(pool, tmp_path):
         np.testing.assert_array_equal(ours, expected)
 
 
-@DEATHS
+@ONE_DEATH
 @on("loky", "dask")
 def test_a_point_that_always_kills_is_named_after_all_others_are_done(pool, die):
     evaluator = evaluator_of(die, pool)
@@ -221,7 +228,7 @@ def test_a_likelihood_that_kills_everywhere_is_no_endless_story(pool, tmp_path, 
 
 
 @DEATHS
-@on("spawn", "fork")
+@on(pytest.param("spawn", marks=LONG), "fork")
 def test_a_pool_of_the_standard_library_breaks_at_once(pool, die, tmp_path):
     evaluator = evaluator_of(die, pool, tmp_path / "died")
     evaluator.self_test(LINE[:2])

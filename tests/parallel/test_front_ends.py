@@ -105,7 +105,7 @@ def test_a_module_beside_the_script_is_imported_by_workers(tmp_path, expected):
 
 @pytest.fixture
 def kernel():
-    manager, client = start_new_kernel(kernel_name="python3")
+    manager, client = start_new_kernel(SECONDS, kernel_name="python3")
     yield client
     client.stop_channels()
     manager.shutdown_kernel(now=True)
