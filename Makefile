@@ -18,9 +18,10 @@ ON_POOLS := -n 3 --dist loadgroup
 ALGORITHM := door emulator envelope evaluator gaps geometry plan posterior prior proposal run \
 	sampler tasks walls
 
-# Tests that a wheel can fail although those of the source pass: files, imports, commands,
-# scripts that are run as programs.
-OF_WHEEL := door info package public_scripts
+# Tests that a wheel can fail although those of the source pass: files, imports, commands, a script
+# with workers. The examples in its docstrings are run too.
+OF_WHEEL := $(addprefix tests/unit/test_,door.py info.py package.py \
+	public_scripts.py::test_parallel_as_a_script_without_a_guard)
 
 # How often `make test-parallel` runs its tests, and whether it runs the long ones too.
 N ?= 1
@@ -124,7 +125,7 @@ wheel-installed: $(DEVELOP) $(WHEEL)/.installed
 
 wheel: wheel-installed
 	$(WHEEL_RUN) -P -m pytest -q -p no:cacheprovider $(ON_CORES) -m "not long" --pyargs nautilus \
-		$(OF_WHEEL:%=tests/unit/test_%.py)
+		$(OF_WHEEL)
 
 test-wheel: wheel-installed
 	$(WHEEL_RUN) -P -m pytest -q -p no:cacheprovider $(ON_CORES) -m "not long" --pyargs nautilus \
