@@ -45,12 +45,6 @@ class Kind:
     is_threaded: bool = False
     dress: Callable[[Any], object] = lambda engine: engine
 
-    @property
-    def group(self) -> str:
-        """Tests of one group are run by one process, one after the other."""
-        is_shared = self.open_engine in {dask_client, ipyparallel_client, ray_cluster}
-        return self.open_engine.__name__ if is_shared else "pools of this machine"
-
 
 class Engines:
     """Opens engines; the last one stays open until another kind is asked for."""

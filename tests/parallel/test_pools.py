@@ -107,13 +107,7 @@ def engines():
     engines.close()
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(name, marks=pytest.mark.xdist_group(kind.group))
-        for name, kind in kinds_here().items()
-    ],
-)
+@pytest.fixture(scope="module", params=kinds_here())
 def kind(request):
     return kinds_here()[request.param]
 
