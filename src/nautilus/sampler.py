@@ -83,7 +83,8 @@ class Sampler(Readout):
     seed
         Seed of all random numbers; None draws one, to be read from the attribute `seed`.
     blobs_dtype
-        Data type of the blobs.
+        Data type of the blobs; `object` keeps whatever is returned as it is. By default numbers
+        and text get their own type and become objects only where they have to.
     filepath
         File that keeps the run, so that nothing evaluated is lost whatever ends the process; an
         SQLite database, usually named ``*.nautilus``. None keeps the run in memory only.
@@ -196,7 +197,8 @@ class Sampler(Readout):
             choose_likelihood(likelihood, likelihood_factory), prior_map,
             args=likelihood_args, kwargs=likelihood_kwargs,
             pass_dict=pass_dict, vectorized=vectorized, n_batch=n_batch, pad_batch=pad_batch,
-            blobs_dtype=blobs_dtype, on_error=on_error, on_nan=on_nan, call_timeout=call_timeout,
+            blobs_dtype=blobs_dtype, takes_objects=filepath is None,
+            on_error=on_error, on_nan=on_nan, call_timeout=call_timeout,
         )  # fmt: skip
         config = make_config(
             prior_map.n_dim, n_live=n_live, n_update=n_update, enlarge_per_dim=enlarge_per_dim,

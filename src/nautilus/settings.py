@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nautilus._numbers import as_float
 from nautilus._streams import SEED_BITS, new_seed
 from nautilus.emulator.emulator import EmulatorSettings
 from nautilus.emulator.training import Schedule
@@ -28,7 +29,7 @@ def flag(name: str, value: object) -> bool:
 
 def several(name: str, value: object) -> tuple[Any, ...]:
     """Return further positional arguments as a tuple, or say what is wrong with them."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise SettingsError(f"{name} is {value!r}; give a list or tuple.")
     return tuple(value)
 
@@ -46,7 +47,7 @@ def whole(name: str, value: Any, low: int, high: float = np.inf) -> int:
     """Return a whole number within bounds, or say what is wrong with it."""
     if isinstance(value, bool) or not isinstance(value, (Integral, Real)):
         raise SettingsError(f"{name} is {value!r}; give a whole number of at least {low}.")
-    exact: int = int(value) if np.isfinite(float(value)) else low - 1  # type: ignore[call-overload]
+    exact: int = int(value) if np.isfinite(as_float(value)) else low - 1  # type: ignore[call-overload]
     if exact != value or not low <= exact <= high:
         limit = f"at least {low}" if high == np.inf else f"between {low} and {high:g}"
         raise SettingsError(f"{name} is {value!r}; give a whole number, {limit}.")
@@ -55,11 +56,11 @@ def whole(name: str, value: Any, low: int, high: float = np.inf) -> int:
 
 def number(name: str, value: object, low: float, high: float = np.inf) -> float:
     """Return a number within bounds (infinity allowed if `high` is), or say what is wrong."""
-    if isinstance(value, bool) or not isinstance(value, Real) or np.isnan(float(value)):
+    if isinstance(value, bool) or not isinstance(value, Real) or np.isnan(as_float(value)):
         raise SettingsError(f"{name} is {value!r}; give a number.")
-    if not low <= float(value) <= high:
+    if not low <= as_float(value) <= high:
         raise SettingsError(f"{name} is {value!r}; give a number between {low:g} and {high:g}.")
-    return float(value)
+    return as_float(value)
 
 
 def make_config(  # noqa: PLR0913 - one argument per public keyword

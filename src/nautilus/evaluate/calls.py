@@ -19,16 +19,14 @@ from nautilus.evaluate.answers import (
     refused,
 )
 from nautilus.evaluate.attempt import Manner, attempt, too_slow
-from nautilus.evaluate.blobs import (
+from nautilus.evaluate.blob_values import (
     BlobError,
-    BlobLayout,
-    columns_of_call,
-    fill,
-    is_named,
-    pack_columns,
-    pack_rows,
+    BlobValues,
     split_return,
+    values_of_call,
+    values_of_point,
 )
+from nautilus.evaluate.blobs import BlobLayout, fill, pack_rows, pack_values
 from nautilus.evaluate.delivery import ProcessName
 from nautilus.evaluate.likelihood import Likelihood, Physical
 from nautilus.evaluate.limit import Ending
@@ -121,7 +119,7 @@ def _call_each(
 ) -> _Answers:
     log_l = np.full(len(points), -np.inf)
     known = np.zeros(len(points), dtype=np.bool_)
-    rows: list[tuple[object, ...]] = []
+    rows: list[BlobValues] = []
     n_calls = n_errors = n_done = 0
     failure = None
     for i, parameters in enumerate(rows_of(physical)):
@@ -132,8 +130,8 @@ def _call_each(
             if error is None:
                 value, blobs = split_return(returned)
                 log_l[i] = as_float(value)
+                rows.append(values_of_point(blobs, likelihood.blobs_dtype))
                 known[i] = True
-                rows.append(blobs)
             elif likelihood.on_error != "-inf" or (
                 manner.is_test and i == len(points) - 1 and not rows
             ):
@@ -141,6 +139,9 @@ def _call_each(
                 break
         except RefusedError as refusal:
             failure = refused(str(refusal), parameters, points[i], i)
+            break
+        except BlobError as mismatch:
+            failure = refused(blob_message(mismatch, layout), parameters, points[i], i)
             break
         n_done = i + 1
     answers = _Answers(log_l[:n_done], known[:n_done], None, layout, n_calls, n_errors, failure)
@@ -152,12 +153,12 @@ def _with_blobs(
     points: FloatArray,
     physical: Physical,
     answers: _Answers,
-    rows: list[tuple[object, ...]],
+    rows: list[BlobValues],
 ) -> _Answers:
     if not rows:
         return answers
     try:
-        layout, packed = pack_rows(answers.layout, rows, likelihood.blobs_dtype)
+        layout, packed = pack_rows(answers.layout, rows, likelihood)
         return replace(answers, blobs=packed, layout=layout)
     except BlobError as mismatch:
         i = int(np.flatnonzero(answers.known)[mismatch.position])
@@ -187,8 +188,8 @@ def _call_block(
         if error is None:
             value, blobs = split_return(returned)
             log_l = as_column(value, n_called)
-            columns = columns_of_call(blobs, n_called)
-            known, packed = pack_columns(layout, columns, is_named(blobs), likelihood.blobs_dtype)
+            values = values_of_call(blobs, n_called, likelihood.blobs_dtype)
+            known, packed = pack_values(layout, values, likelihood)
             kept = None if packed is None else packed[:n]
             return _Answers(log_l[:n], np.ones(n, np.bool_), kept, known, n_calls, n_errors)
         if likelihood.on_error == "-inf":
