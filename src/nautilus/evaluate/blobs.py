@@ -73,6 +73,11 @@ class BlobLayout:
             return tuple(field.name for field in self.fields)
         return tuple(nameless(i) for i in range(len(self.fields)))
 
+    @property
+    def has_objects(self) -> bool:
+        """Whether blobs are objects that no file can keep."""
+        return any(field.dtype == OBJECT for field in self.fields)
+
     def describe(self) -> str:
         """Say in words what one point has."""
         if not self.fields:
