@@ -9,7 +9,7 @@ from nautilus._types import FloatArray
 from nautilus.errors import PriorError
 from nautilus.evaluate.answers import error_of, prior_failure
 from nautilus.prior import DictionaryMap, PriorMap
-from nautilus.prior.function import WHAT_A_FUNCTION_IS
+from nautilus.prior.function import WHAT_A_FUNCTION_IS, FunctionPrior
 
 ENDS = (1e-3, 1.0 - 1e-3)
 """Coordinates of two points near opposite corners of the unit cube."""
@@ -89,7 +89,8 @@ def parameters_of(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...],
     except PriorError:
         raise
     except Exception as error:
-        raise error_of(prior_failure(points, error), "") from error
+        remedy = f" It was given {prior.given_form}." if isinstance(prior, FunctionPrior) else ""
+        raise error_of(prior_failure(points, error, remedy), "") from error
 
 
 def free_parameters(prior: PriorMap) -> PriorMap:

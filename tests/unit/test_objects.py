@@ -183,8 +183,6 @@ def test_objects_that_come_late_end_a_run_with_a_file_at_their_point(tmp_path):
     sampler = Sampler(prior(), log_l, filepath=path, **SMALL)
     with pytest.raises(LikelihoodError, match="blob_0 is of type NoneType.*other points have 1"):
         sampler.run()
-    again = Sampler(
-        prior(), lambda p: (log_l(p)[0], log_l(p)[1] or np.nan), filepath=path, **SMALL
-    )
+    again = Sampler(prior(), lambda p: (log_l(p)[0], log_l(p)[1] or np.nan), filepath=path, **SMALL)
     assert again.n_like == sampler.n_like > 0
     assert again.run(n_eff=200)

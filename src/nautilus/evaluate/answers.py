@@ -104,7 +104,11 @@ def place_of(parameters: object, point: FloatArray) -> str:
 
 
 def raised(
-    error: BaseException | None, parameters: object, point: FloatArray, position: int | None
+    error: BaseException | None,
+    parameters: object,
+    point: FloatArray,
+    position: int | None,
+    remedy: str,
 ) -> Failure:
     """Describe an exception of the likelihood."""
     assert error is not None
@@ -114,8 +118,7 @@ def raised(
         trace = trace.tb_next if trace else None
     return Failure(
         "likelihood",
-        f"The likelihood raised {lines[-1].strip()} {place_of(parameters, point)}. Correct the "
-        "function, or choose on_error='-inf' or 'retry'.",
+        f"The likelihood raised {lines[-1].strip()} {place_of(parameters, point)}. {remedy}",
         position,
         parameters,
         point,
@@ -154,13 +157,13 @@ def blob_message(mismatch: BlobError, layout: BlobLayout | None) -> str:
     )
 
 
-def prior_failure(points: FloatArray, error: Exception) -> Failure:
+def prior_failure(points: FloatArray, error: Exception, remedy: str = "") -> Failure:
     """Describe an exception of the prior."""
     lines = traceback.format_exception_only(error)
     return Failure(
         "prior",
         f"The prior could not turn {len(points)} point(s) of the unit cube into parameters: "
-        f"{lines[-1].strip()}.",
+        f"{lines[-1].strip()}.{remedy}",
         None,
         None,
         points,

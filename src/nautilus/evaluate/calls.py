@@ -30,6 +30,7 @@ from nautilus.evaluate.blobs import BlobLayout, fill, pack_rows, pack_values
 from nautilus.evaluate.delivery import ProcessName
 from nautilus.evaluate.likelihood import Likelihood, Physical
 from nautilus.evaluate.limit import Ending
+from nautilus.evaluate.mistakes import remedy_of
 from nautilus.evaluate.parameters import length_of, padded, physical_of, row_of, rows_of
 
 
@@ -135,7 +136,8 @@ def _call_each(
             elif likelihood.on_error != "-inf" or (
                 manner.is_test and i == len(points) - 1 and not rows
             ):
-                failure = raised(error, parameters, points[i], i)
+                remedy = remedy_of(error, likelihood, parameters, manner.is_test)
+                failure = raised(error, parameters, points[i], i, remedy)
                 break
         except RefusedError as refusal:
             failure = refused(str(refusal), parameters, points[i], i)
@@ -194,7 +196,8 @@ def _call_block(
             return _Answers(log_l[:n], np.ones(n, np.bool_), kept, known, n_calls, n_errors)
         if likelihood.on_error == "-inf":
             return _one_by_one(likelihood, points, layout, manner)
-        failure = raised(error, physical, points, None)
+        remedy = remedy_of(error, likelihood, physical, manner.is_test)
+        failure = raised(error, physical, points, None, remedy)
     except RefusedError as refusal:
         failure = refused(str(refusal), physical, points, None)
     except BlobError as mismatch:
@@ -268,6 +271,8 @@ def timed_out_chunk(
     answers = _Answers(np.full(1, -np.inf), np.zeros(1, np.bool_), None, layout, 1, 1)
     if likelihood.on_error != "-inf":
         parameters = row_of(physical_of(likelihood, point), 0)
-        failure = raised(too_slow(likelihood.call_timeout), parameters, point[0], 0)
+        error = too_slow(likelihood.call_timeout)
+        remedy = remedy_of(error, likelihood, parameters, is_first=False)
+        failure = raised(error, parameters, point[0], 0, remedy)
         answers = replace(answers, log_l=np.empty(0), known=np.empty(0, np.bool_), failure=failure)
     return _judge(likelihood, point, answers, seconds)

@@ -128,6 +128,19 @@ class FunctionPrior:
             return {key: value[0] for key, value in many.items()}
         return np.asarray(many[0])
 
+    @property
+    def given_form(self) -> str:
+        """Say in words what the function is called with."""
+        if self.is_vectorized:
+            return (
+                f"points of shape (n, {self.n_dim}), because vectorized=True is for the prior"
+                " function too; leave it out if the functions take one point"
+            )
+        return (
+            f"one point of shape ({self.n_dim},); vectorized=True gives it and the likelihood many"
+            " at once"
+        )
+
     def _call(self, unit: FloatArray) -> Any:
         return self.function(unit, *self.args, **self.kwargs)
 
