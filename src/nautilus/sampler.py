@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from nautilus._keywords import explains_keywords
 from nautilus._signals import Termination
 from nautilus._version import __version__
 from nautilus.checkpoint import Checkpoint
@@ -124,6 +125,8 @@ class Sampler(Readout):
 
     Raises
     ------
+    KeywordError
+        If there is no such keyword; it is a `TypeError` too.
     SettingsError, PriorError, BackendError
         If a keyword has a value that cannot be used.
     CheckpointError
@@ -149,6 +152,7 @@ class Sampler(Readout):
     -1.4
     """
 
+    @explains_keywords
     def __init__(  # noqa: PLR0913, PLR0917 - the public keywords, in the public order
         self,
         prior: Prior | Callable[..., Any],
@@ -217,6 +221,7 @@ class Sampler(Readout):
         if session.goal is not None:  # of the run in the file
             self.discard_exploration = session.goal.discard_exploration
 
+    @explains_keywords
     def run(  # noqa: PLR0913 - likewise
         self,
         f_live: float = 0.01,

@@ -216,8 +216,8 @@ class Session:
                 self._adopt(saved)
         if not self._is_tested:
             self._try_likelihood()
-            self._require_storable_blobs()
             self._is_tested = True
+        self._require_storable_blobs()
         self._require_densities()
 
     def _try_likelihood(self) -> None:

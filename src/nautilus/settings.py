@@ -95,7 +95,7 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
             "split_threshold has no meaning here: components of the base are split where that"
             " describes the points better. Leave it out.",
             UnusedKeywordWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     emulator = _network_settings(named("neural_network_kwargs", neural_network_kwargs))
     build = BuildSettings(
@@ -135,7 +135,7 @@ def _network_settings(given: dict[str, Any]) -> EmulatorSettings:
             f"neural_network_kwargs: {', '.join(sorted(given))} have no meaning here and are left"
             " out; hidden_layer_sizes, learning_rate_init, batch_size and max_iter have.",
             UnusedKeywordWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return replace(settings, schedule=schedule)
 

@@ -38,7 +38,7 @@ DICTIONARY_AS_ARRAY = [
     lambda x: x.sum(),
     lambda x: x.shape,
     lambda x: np.dot(x, x),
-    lambda x: float(x),
+    float,
     lambda x: np.asarray(x, dtype=float),
     unpacked,
 ]

@@ -86,7 +86,7 @@ def test_a_vectorised_likelihood_returns_one_object_for_each_point(name):
     settings = {"vectorized": True, "n_batch": 6, "blobs_dtype": object}
     found = evaluate(lambda x: (x[:, 0], [blob(row) for row in x]), **settings)
     assert found.tolist() == expected
-    with pytest.raises(LikelihoodError, match="blob_0 has shape .*one row per point"):
+    with pytest.raises(LikelihoodError, match=r"blob_0 has shape .*one row per point"):
         evaluate(lambda x: (x[:, 0], None), vectorized=True)
 
 
@@ -146,7 +146,7 @@ SMALL = {"n_live": 60, "n_networks": 0, "seed": 4}
 def test_a_run_returns_its_objects():
     sampler = Sampler(prior(), missing_far_away, **SMALL)
     assert sampler.run(n_eff=200)
-    points, log_w, log_l, blobs = sampler.posterior(return_blobs=True)
+    points, _, log_l, blobs = sampler.posterior(return_blobs=True)
     plain = Sampler(prior(), lambda p: missing_far_away(p)[0], **SMALL)
     assert plain.run(n_eff=200)
     np.testing.assert_array_equal(plain.posterior()[2], log_l)
@@ -181,7 +181,7 @@ def test_objects_that_come_late_end_a_run_with_a_file_at_their_point(tmp_path):
 
     path = tmp_path / "run.nautilus"
     sampler = Sampler(prior(), log_l, filepath=path, **SMALL)
-    with pytest.raises(LikelihoodError, match="blob_0 is of type NoneType.*other points have 1"):
+    with pytest.raises(LikelihoodError, match=r"blob_0 is of type NoneType.*other points have 1"):
         sampler.run()
     again = Sampler(prior(), lambda p: (log_l(p)[0], log_l(p)[1] or np.nan), filepath=path, **SMALL)
     assert again.n_like == sampler.n_like > 0

@@ -123,7 +123,7 @@ def test_a_likelihood_may_keep_its_parameters():
         return 0.0, kept[0]
 
     _, blobs = evaluate(Likelihood(log_l, Cube()))
-    np.testing.assert_array_equal([x for x in kept[3:]], POINTS)
+    np.testing.assert_array_equal(kept[3:], POINTS)
     np.testing.assert_array_equal(blobs, np.tile(POINTS[0], (40, 1)))
 
 

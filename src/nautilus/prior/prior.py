@@ -6,6 +6,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nautilus._keywords import explains_keywords
 from nautilus._numbers import NotRealError, as_reals
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError
@@ -47,6 +48,7 @@ class Prior:
     def __init__(self) -> None:
         self._parameters: tuple[_Parameter, ...] = ()
 
+    @explains_keywords
     def add_parameter(
         self, key: str | None = None, dist: object = (0, 1), periodic: bool = False
     ) -> None:
