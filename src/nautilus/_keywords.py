@@ -43,12 +43,12 @@ WORDS_OF_OTHERS: Final = {
 }
 """Our keywords, with the words that other samplers have for about the same."""
 
-WITHOUT_COUNTERPART: Final = frozenset(
+WITHOUT_COUNTERPART: Final = (
     "bound sample walks slices facc fmove max_move bootstrap enlarge nact maxmcmc naccept proposals"
     " use_pool min_ncall min_eff add_live save_history save_bounds logl_max n_walkers nwalkers"
     " num_test_samples num_bootstraps draw_multiple max_num_improvement_loops dkl lepsilon"
     " cluster_num_live_points sampling_efficiency importance_nested_sampling const_efficiency_mode"
-    " multimodal init_mpi num_repeats nprior flow_config n_evidence".split()  # noqa: SIM905 - one word a line would take two pages
+    " multimodal init_mpi num_repeats nprior flow_config n_evidence"
 )
 """Words of other samplers for what has no counterpart here."""
 
@@ -99,7 +99,7 @@ def _message(called: str, unknown: Collection[str], takers: Mapping[str, str]) -
 def _advice(word: str, called: str, takers: Mapping[str, str]) -> str:
     meant = _meant(word, takers)
     if meant is None:
-        if word.lower() in WITHOUT_COUNTERPART:
+        if word.lower() in WITHOUT_COUNTERPART.split():
             return "this has no counterpart here, leave it out."
         taken = ", ".join(name for name, taker in takers.items() if taker == called)
         return f"leave it out. Taken are {taken}."
@@ -115,7 +115,7 @@ def _meant(word: str, takers: Mapping[str, Any]) -> str | None:
     for ours, theirs in WORDS_OF_OTHERS.items():
         if ours in takers and word.lower() in theirs.split():
             return ours
-    if word.lower() in WITHOUT_COUNTERPART:
+    if word.lower() in WITHOUT_COUNTERPART.split():
         return None
     alike = difflib.get_close_matches(word.lower(), takers, n=1, cutoff=LIKENESS)
     return alike[0] if alike else None

@@ -84,12 +84,12 @@ def test_no_word_of_others_is_ours_and_each_leads_to_ours():
     for ours, theirs in WORDS_OF_OTHERS.items():
         taken = OURS if ours in OURS else of_prior
         assert not taken & set(theirs.split())
-        assert not WITHOUT_COUNTERPART & set(theirs.split())
+        assert not set(WITHOUT_COUNTERPART.split()) & set(theirs.split())
         call = of_parameter if ours not in OURS else of_sampler
         for word in theirs.split():
             with pytest.raises(KeywordError, match=rf"did you mean {ours}\b"):
                 call(**{word: 1})
-    assert not WITHOUT_COUNTERPART & OURS
+    assert not set(WITHOUT_COUNTERPART.split()) & OURS
 
 
 @pytest.mark.parametrize("function", [Sampler, Sampler.__init__, Sampler.run, Prior.add_parameter])
