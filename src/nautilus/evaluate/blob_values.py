@@ -180,8 +180,10 @@ def _plain(value: Any) -> BlobArray | None:
     if isinstance(value, (list, tuple)) and any(map(np.ma.is_masked, value)):
         value = np.ma.array(value)
     try:
-        if not np.ma.is_masked(value):
+        if not isinstance(value, np.ma.MaskedArray):
             return np.array(value)
+        if not np.ma.is_masked(value):
+            return np.array(value.data)
         if value.dtype.kind not in NUMBER_KINDS:
             return None
         dtype = value.dtype if value.dtype.kind in "fc" else np.float64
