@@ -13,6 +13,10 @@ class SettingsError(NautilusError, ValueError):
     """A keyword has a value that the sampler cannot use."""
 
 
+class KeywordError(SettingsError, TypeError):
+    """A call got a keyword that it does not take; the message says which one may be meant."""
+
+
 class LikelihoodError(NautilusError, RuntimeError):
     """The likelihood raised, or returned something that is not a log-likelihood.
 

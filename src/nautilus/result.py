@@ -198,7 +198,7 @@ def warn_about(
     """
     for text in findings_of(state, estimates):
         if text != UNFINISHED:
-            warnings.warn(text, UntrustedResultWarning, stacklevel=3)
+            warnings.warn(text, UntrustedResultWarning, stacklevel=4)
     mass = edge_mass(state.ledger.points, estimates(discard_exploration).log_weights)
     mass[list(periodic)] = 0.0  # a circle has no edge
     names = free_parameters(prior).names or tuple(f"x_{i}" for i in range(mass.shape[0]))
@@ -208,5 +208,5 @@ def warn_about(
             f"{mass[axis, side]:.0%} of the posterior lies within a thousandth of the {edge} edge"
             f" of the prior of {names[axis]}; is the prior too narrow?",
             EdgeMassWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from nautilus._keywords import explains_keywords
 from nautilus._signals import Termination
 from nautilus._version import __version__
 from nautilus.checkpoint import Checkpoint
@@ -84,7 +85,8 @@ class Sampler(Readout):
     seed
         Seed of all random numbers; None draws one, to be read from the attribute `seed`.
     blobs_dtype
-        Data type of the blobs.
+        Data type of the blobs; `object` keeps whatever is returned as it is. By default numbers
+        and text get their own type and become objects only where they have to.
     filepath
         File that keeps the run, so that nothing evaluated is lost whatever ends the process; an
         SQLite database, usually named ``*.nautilus``. None keeps the run in memory only.
@@ -124,6 +126,8 @@ class Sampler(Readout):
 
     Raises
     ------
+    KeywordError
+        If there is no such keyword; it is a `TypeError` too.
     SettingsError, PriorError, BackendError
         If a keyword has a value that cannot be used.
     CheckpointError
@@ -152,6 +156,7 @@ class Sampler(Readout):
     -1.4
     """
 
+    @explains_keywords
     def __init__(  # noqa: PLR0913, PLR0917 - the public keywords, in the public order
         self,
         prior: Prior | Callable[..., Any],
@@ -200,7 +205,8 @@ class Sampler(Readout):
             choose_likelihood(likelihood, likelihood_factory), prior_map,
             args=likelihood_args, kwargs=likelihood_kwargs,
             pass_dict=pass_dict, vectorized=vectorized, n_batch=n_batch, pad_batch=pad_batch,
-            blobs_dtype=blobs_dtype, on_error=on_error, on_nan=on_nan, call_timeout=call_timeout,
+            blobs_dtype=blobs_dtype, takes_objects=filepath is None,
+            on_error=on_error, on_nan=on_nan, call_timeout=call_timeout,
         )  # fmt: skip
         config = make_config(
             prior_map.n_dim, n_live=n_live, n_update=n_update, enlarge_per_dim=enlarge_per_dim,
@@ -219,6 +225,7 @@ class Sampler(Readout):
         if session.goal is not None:  # of the run in the file
             self.discard_exploration = session.goal.discard_exploration
 
+    @explains_keywords
     def run(  # noqa: PLR0913 - likewise
         self,
         f_live: float = 0.01,

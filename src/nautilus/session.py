@@ -221,6 +221,7 @@ class Session:
         if not self._is_tested:
             self._try_likelihood()
             self._is_tested = True
+        self._require_storable_blobs()
         self._require_densities()
 
     def _fit_batch(self, goal: Goal) -> None:
@@ -243,6 +244,16 @@ class Session:
         points = stream(self.config.seed, "test").random((N_TEST, self.config.n_dim))
         check_prior(self._prior, points)
         self._evaluator.self_test(points)
+
+    def _require_storable_blobs(self) -> None:
+        """Refuse a file for a run that was begun without one, and has what no file can keep."""
+        layout = self._evaluator.layout
+        if self._checkpoint is not None and layout is not None and layout.has_objects:
+            raise SettingsError(
+                f"The likelihood returns {layout.describe()}, but a run with filepath keeps only"
+                " numbers, truth values, text, and arrays of them as blobs. Return nan for what is"
+                " missing, or leave filepath out."
+            )
 
     def _require_densities(self) -> None:
         """Compute the densities that a file does not hold."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nautilus._numbers import as_float
 from nautilus._streams import SEED_BITS, new_seed
 from nautilus.emulator.emulator import EmulatorSettings
 from nautilus.emulator.training import Schedule
@@ -42,7 +43,7 @@ def flag(name: str, value: object) -> bool:
 
 def several(name: str, value: object) -> tuple[Any, ...]:
     """Return further positional arguments as a tuple, or say what is wrong with them."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise SettingsError(f"{name} is {value!r}; give a list or tuple.")
     return tuple(value)
 
@@ -60,7 +61,7 @@ def whole(name: str, value: Any, low: int, high: float = np.inf) -> int:
     """Return a whole number within bounds, or say what is wrong with it."""
     if isinstance(value, bool) or not isinstance(value, (Integral, Real)):
         raise SettingsError(f"{name} is {value!r}; give a whole number of at least {low}.")
-    exact: int = int(value) if np.isfinite(float(value)) else low - 1  # type: ignore[call-overload]
+    exact: int = int(value) if np.isfinite(as_float(value)) else low - 1  # type: ignore[call-overload]
     if exact != value or not low <= exact <= high:
         limit = f"at least {low}" if high == np.inf else f"between {low} and {high:g}"
         raise SettingsError(f"{name} is {value!r}; give a whole number, {limit}.")
@@ -69,11 +70,11 @@ def whole(name: str, value: Any, low: int, high: float = np.inf) -> int:
 
 def number(name: str, value: object, low: float, high: float = np.inf) -> float:
     """Return a number within bounds (infinity allowed if `high` is), or say what is wrong."""
-    if isinstance(value, bool) or not isinstance(value, Real) or np.isnan(float(value)):
+    if isinstance(value, bool) or not isinstance(value, Real) or np.isnan(as_float(value)):
         raise SettingsError(f"{name} is {value!r}; give a number.")
-    if not low <= float(value) <= high:
+    if not low <= as_float(value) <= high:
         raise SettingsError(f"{name} is {value!r}; give a number between {low:g} and {high:g}.")
-    return float(value)
+    return as_float(value)
 
 
 def make_config(  # noqa: PLR0913 - one argument per public keyword
@@ -113,7 +114,7 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
             "split_threshold has no meaning here: components of the base are split where that"
             " describes the points better. Leave it out.",
             UnusedKeywordWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     emulator = _network_settings(named("neural_network_kwargs", neural_network_kwargs))
     build = BuildSettings(
@@ -176,7 +177,7 @@ def _network_settings(given: dict[str, Any]) -> EmulatorSettings:
             f"neural_network_kwargs: {', '.join(sorted(given))} have no meaning here and are left"
             " out; hidden_layer_sizes, learning_rate_init, batch_size and max_iter have.",
             UnusedKeywordWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return replace(settings, schedule=schedule)
 
