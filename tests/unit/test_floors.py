@@ -401,12 +401,3 @@ class TestLargeSupport:
         sampler = Sampler(quadratic_prior(), lambda p: -(p["a"] ** 2), n_live=n_live)
         config = sampler._session.config
         assert (config.n_live, config.n_stage) == (n_live, n_update)
-
-    @pytest.mark.long
-    def test_it_costs_no_more_than_elsewhere(self):
-        # The public package takes 40,500 calls of this problem with the same n_live.
-        sampler = run_of(
-            lambda x: -0.5 * ((x - 0.5) ** 2).sum(axis=1) / 0.1**2, 3, n_live=3000, n_eff=10_000
-        )
-        assert sampler.n_like < 40_500
-        assert abs(sampler.log_z - 3 * np.log(0.1 * np.sqrt(2 * np.pi))) < 5 * sampler.log_z_err
