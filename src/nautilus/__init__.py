@@ -9,6 +9,7 @@ from nautilus.errors import (
     CheckpointDamagedError,
     CheckpointError,
     CheckpointForeignError,
+    CheckpointKeptWarning,
     CheckpointLockedError,
     CheckpointMismatchError,
     CheckpointNameWarning,
@@ -21,6 +22,7 @@ from nautilus.errors import (
     NautilusWarning,
     NoResultError,
     PriorError,
+    PriorTypeError,
     SaveDelayedWarning,
     SettingsError,
     StaleLockWarning,
@@ -33,7 +35,7 @@ from nautilus.loading import load
 from nautilus.posterior import Draws, Posterior
 from nautilus.prior import Prior
 from nautilus.report import ProgressRecord
-from nautilus.run.stop import RunOutcome, StopReason
+from nautilus.run.stop import StopReason
 from nautilus.run_information import RunInformation
 from nautilus.sampler import Sampler
 
@@ -43,6 +45,7 @@ __all__ = [
     "CheckpointDamagedError",
     "CheckpointError",
     "CheckpointForeignError",
+    "CheckpointKeptWarning",
     "CheckpointLockedError",
     "CheckpointMismatchError",
     "CheckpointNameWarning",
@@ -58,9 +61,9 @@ __all__ = [
     "Posterior",
     "Prior",
     "PriorError",
+    "PriorTypeError",
     "ProgressRecord",
     "RunInformation",
-    "RunOutcome",
     "Sampler",
     "SaveDelayedWarning",
     "SettingsError",

@@ -187,7 +187,7 @@ def _plain(value: Any) -> BlobArray | None:
         if value.dtype.kind not in NUMBER_KINDS:
             return None
         dtype = value.dtype if value.dtype.kind in "fc" else np.float64
-        filled: BlobArray = value.astype(dtype).filled(np.nan)
+        filled: BlobArray = np.ma.filled(value.astype(dtype), np.nan)
     except Exception:  # noqa: BLE001 - array-likes of other libraries raise what they like
         return None
     return filled

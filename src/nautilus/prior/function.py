@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, final
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from nautilus._numbers import PARAMETER_KINDS, NotRealError, as_reals
 from nautilus._types import FloatArray
-from nautilus.errors import PriorError
+from nautilus.errors import PriorError, PriorTypeError
 
 WHAT_A_FUNCTION_IS: Final = (
     "A prior function is a map, not a density: it is given a point of the unit cube and returns the"
@@ -30,7 +31,7 @@ class FunctionPrior:
     Parameters
     ----------
     function
-        Called as ``function(u, *args, **kwargs)`` with a copy of one point, shape (d,); if
+        Called as ``function(*args, u, **kwargs)`` with a copy of one point, shape (d,); if
         `is_vectorized`, with points of shape (n, d). It returns the parameters: an array of
         shape (k,) or (n, k), k at least d, or a dictionary whose values belong to one point or
         have length n. They are copied at once; what is masked becomes NaN.
@@ -55,12 +56,12 @@ class FunctionPrior:
 
     def __post_init__(self) -> None:
         if not callable(self.function):
-            raise PriorError(
+            raise PriorTypeError(
                 f"The prior is {self.function!r}; give a nautilus.Prior or a function that maps "
                 "the unit cube to parameters."
             )
         if isinstance(self.n_dim, bool) or not isinstance(self.n_dim, int | np.integer):
-            raise PriorError(
+            raise PriorTypeError(
                 f"The prior is a function and n_dim={self.n_dim!r}; give the number of dimensions "
                 "of the unit cube as an integer."
             )
@@ -141,8 +142,14 @@ class FunctionPrior:
             " at once"
         )
 
+    def bound(self) -> Callable[..., Any]:
+        """Return the function of points alone."""
+        if not self.args and not self.kwargs:
+            return self.function
+        return partial(self.function, *self.args, **self.kwargs)
+
     def _call(self, unit: FloatArray) -> Any:
-        return self.function(unit, *self.args, **self.kwargs)
+        return self.bound()(unit)
 
     def _one(self, unit: FloatArray) -> Parameters:
         result = self._call(unit)

@@ -8,7 +8,7 @@ import numpy as np
 
 from nautilus._numbers import PARAMETER_KINDS, NotRealError, as_reals
 from nautilus._types import FloatArray
-from nautilus.errors import PriorError
+from nautilus.errors import PriorError, PriorTypeError
 
 LOWER_METHODS: Final = ("ppf", "icdf")
 UPPER_METHODS: Final = ("isf", "iccdf")
@@ -144,7 +144,9 @@ def parse_dist(key: str, dist: object, known_keys: Collection[str]) -> Marginal:
     Raises
     ------
     PriorError
-        If `dist` is none of these or has values without meaning.
+        If it has values without meaning.
+    PriorTypeError
+        If it is none of these.
     """
     if isinstance(dist, str):
         return _parse_tie(key, dist, known_keys)
@@ -158,7 +160,7 @@ def parse_dist(key: str, dist: object, known_keys: Collection[str]) -> Marginal:
                 f"Parameter {key!r} has bounds {dist!r}, with {error}; give two numbers (low, "
                 "high)."
             ) from error
-        raise PriorError(
+        raise PriorTypeError(
             f"Parameter {key!r} has dist={dist!r}, which is not a distribution: it has no method "
             "'ppf' or 'isf'. Give a (low, high) pair, a number, the key of another parameter or "
             "a frozen scipy.stats distribution."
