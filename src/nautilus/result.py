@@ -1,17 +1,18 @@
 """From the state of a run to what users read."""
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 
 from nautilus._types import BoolArray, FloatArray
+from nautilus._warn import warn_user
 from nautilus.errors import EdgeMassWarning, NoResultError, UntrustedResultWarning
 from nautilus.evaluate.counts import Counts
 from nautilus.parameters import free_parameters
 from nautilus.posterior import Posterior, edge_mass
 from nautilus.prior import Prior, PriorMap
 from nautilus.run.estimate import Estimate, phase_rows
+from nautilus.run.landscape import above_floor, floor_finding
 from nautilus.run.state import Phase, RunState
 from nautilus.run.trust import is_tame
 from nautilus.run_information import RunInformation
@@ -27,6 +28,9 @@ TAIL_INDEX_MAX = 0.7
 
 DISAGREEMENT = 4.0
 """Standard errors by which points kept and exploration discarded may differ."""
+
+ROUNDING = 1e-12
+"""What sums over a run may lose to rounding."""
 
 Columns = Callable[[BoolArray], tuple[tuple[str, ...], FloatArray]]
 """Gives names and physical parameters, one column each, of some points of the ledger."""
@@ -51,10 +55,12 @@ def efficiency(state: RunState, estimate: Estimate, discard_exploration: bool) -
 def is_settled(state: RunState) -> bool:
     """Tell whether a sampling stage stands: complete, and without a surprise that re-opened.
 
-    Before that, what no contour has reached yet may hold most of the evidence.
+    Before that, what no contour has reached yet may hold most of the evidence. Where log L is the
+    same everywhere there are no contours.
     """
     is_sampled = any(stage.phase is Phase.SAMPLING for stage in state.ledger.stages)
-    return state.phase is Phase.SAMPLING and is_sampled
+    is_explored = state.phase is Phase.SAMPLING or not above_floor(state.ledger.log_l).any()
+    return is_sampled and is_explored
 
 
 def known_error(state: RunState, log_z_err: float) -> float:
@@ -67,7 +73,9 @@ def known_error(state: RunState, log_z_err: float) -> float:
 
 def findings_of(state: RunState, estimates: Estimates) -> tuple[str, ...]:
     """Return what says that the answer is not to be trusted."""
-    found = list(state.findings)
+    found = [*state.findings]
+    if floor := floor_finding(state.ledger):
+        found.append(floor)
     if not is_settled(state):
         found.append(UNFINISHED)
         return tuple(found)
@@ -75,7 +83,10 @@ def findings_of(state: RunState, estimates: Estimates) -> tuple[str, ...]:
     if not np.isfinite(fresh.log_z):
         return tuple(found)
     error = float(np.hypot(kept.log_z_err, fresh.log_z_err))
-    if abs(kept.log_z - fresh.log_z) > DISAGREEMENT * error:
+    difference = abs(kept.log_z - fresh.log_z)
+    # Neither is known better than to the rounding of sums, and to the steps of numbers of its size.
+    rounding = ROUNDING + 2.0 * np.spacing(abs(kept.log_z))
+    if difference > DISAGREEMENT * error + rounding:
         found.append(
             f"log Z is {kept.log_z:.3f} with all points and {fresh.log_z:.3f} with exploration"
             " discarded, further apart than their errors allow"
@@ -215,7 +226,7 @@ def warn_about(
     """
     for text in findings_of(state, estimates):
         if text != UNFINISHED:
-            warnings.warn(text, UntrustedResultWarning, stacklevel=3)
+            warn_user(text, UntrustedResultWarning)
     mass = edge_mass(state.ledger.points, estimates(discard_exploration).log_weights)
     mass[list(periodic)] = 0.0  # a circle has no edge
     named = free_parameters(prior)
@@ -223,7 +234,7 @@ def warn_about(
     ends = named.support if isinstance(named, Prior) else np.full(mass.shape, np.nan)
     for axis, side in zip(*np.nonzero(mass > EDGE_MASS), strict=True):
         text = _edge_text(ends[axis, side], ("lower", "upper")[side], names[axis])
-        warnings.warn(f"{mass[axis, side]:.0%} of {text}", EdgeMassWarning, stacklevel=3)
+        warn_user(f"{mass[axis, side]:.0%} of {text}", EdgeMassWarning)
 
 
 def _edge_text(end: float, side: str, name: str) -> str:

@@ -96,6 +96,14 @@ class TestErrorOfTheEvidence:
         assert sampler.result.log_z_err == math.inf
         assert sampler.result.findings == (UNFINISHED,)
 
+    def test_a_constant_has_no_contours_and_an_exact_evidence(self):
+        sampler = make(lambda _: -3.0)
+        with pytest.warns(nautilus.UntrustedResultWarning, match="log L is -3 at all"):
+            sampler.run(n_eff=200)
+        assert (sampler.log_z, sampler.log_z_err) == pytest.approx((-3.0, 0.0))
+        assert UNFINISHED not in sampler.result.findings
+        assert "log Z        -3 +- 0\n" in sampler.result.summary()
+
     def test_a_file_with_an_older_answer_says_the_same(self, tmp_path, monkeypatch):
         """The answer is of the same points, but the run has re-opened its exploration since."""
         path = tmp_path / "run.nautilus"

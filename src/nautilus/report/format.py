@@ -1,6 +1,6 @@
 """Numbers for people: counts, rates, durations, and values beside their errors."""
 
-from math import floor, inf, isfinite, log10
+from math import floor, inf, isfinite, log10, ulp
 
 UNKNOWN = "?"
 """Stands for a number that is not known."""
@@ -150,11 +150,13 @@ def format_log_z(log_z: float, log_z_err: float) -> str:
         Such as ``"-98.903 +- 0.021"``; ``"-98.90 +- ?"`` if the error is not known, and
         ``"-98.90342 +- 0"`` if there is none.
     """
-    if isfinite(log_z_err) and log_z_err > 0:
-        return f"{format_value(log_z, log_z_err)} +- {format_value(log_z_err, log_z_err)}"
     if not isfinite(log_z):
         return f"{UNKNOWN} +- {UNKNOWN}"
-    return f"{log_z:.10g} +- 0" if log_z_err == 0 else f"{log_z:.2f} +- {UNKNOWN}"
+    if abs(log_z_err) < ulp(log_z):  # numbers of its size have larger steps
+        return f"{log_z:.10g} +- 0"
+    if isfinite(log_z_err) and log_z_err > 0:
+        return f"{format_value(log_z, log_z_err)} +- {format_value(log_z_err, log_z_err)}"
+    return f"{log_z:.2f} +- {UNKNOWN}" if abs(log_z) < 1e9 else f"{log_z:.6g} +- {UNKNOWN}"
 
 
 def format_number(value: float) -> str:
