@@ -1,5 +1,6 @@
 """Whatever the user has, as a `concurrent.futures.Executor` with a size and an owner."""
 
+import multiprocessing
 import operator
 import os
 from collections.abc import Callable, Sequence
@@ -273,8 +274,9 @@ def _of_number(pool: Any, threads_per_worker: int | None) -> ExecutorHandle:
     env[LEAK_VARIABLE] = os.environ.get(LEAK_VARIABLE, "1e18")
 
     def make() -> Executor:
+        for_start = (os.getpid(), multiprocessing.get_start_method(allow_none=True))
         executor: Executor = loky.ProcessPoolExecutor(
-            max_workers=n_workers, initializer=worker.start, initargs=(os.getpid(),), env=env
+            max_workers=n_workers, initializer=worker.start, initargs=for_start, env=env
         )
         return executor
 
