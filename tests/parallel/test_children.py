@@ -1,6 +1,8 @@
 """Likelihoods that start processes of their own, and end them."""
 
+import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +10,9 @@ from pathlib import Path
 
 import pytest
 import starts_processes
+
+from nautilus import Prior, Sampler
+from nautilus.errors import BackendError
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -71,3 +76,28 @@ def test_a_signal_that_comes_while_a_likelihood_forks_ends_the_run(method, tmp_p
     done = start("end_while_forking", method, "None", tmp_path / "run.nautilus")
     assert done.returncode == 128 + signal.SIGTERM, done.stderr
     assert "interrupted after" in done.stderr
+
+
+def run_with_a_pool(send, sampler=None):
+    prior = Prior()
+    prior.add_parameter("a")
+    try:
+        sampler = sampler or Sampler(prior, abs, pool=2)
+        sampler.run(n_like_max=100)
+    except BackendError as error:
+        send(str(error))
+
+
+@pytest.mark.parametrize("is_made_before", [True, False])
+def test_a_daemonic_process_is_told_to_do_without_others(is_made_before):
+    prior = Prior()
+    prior.add_parameter("a")
+    sampler = Sampler(prior, abs, pool=2) if is_made_before else None
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(
+        target=run_with_a_pool, args=(there.send, sampler), daemon=True
+    )
+    process.start()
+    assert here.poll(200)
+    assert re.search(r"pool is 2, but .* is daemonic.* Use pool=None here", here.recv())
+    process.join()
