@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from nautilus._arithmetic import own_arithmetic
 from nautilus._signals import Termination
 from nautilus._version import __version__
 from nautilus.checkpoint import Checkpoint
@@ -302,7 +303,10 @@ class Sampler(Readout):
             raise
         if np.isfinite(self.log_z):
             periodic = session.config.build.periodic
-            warn_about(session.state, session.estimate, self._prior, periodic, discard_exploration)
+            with own_arithmetic():
+                warn_about(
+                    session.state, session.estimate, self._prior, periodic, discard_exploration
+                )
         return RunOutcome(reason)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from threadpoolctl import threadpool_limits
 
+from nautilus._arithmetic import own_arithmetic
 from nautilus._signals import signals_raise, signals_wait
 from nautilus._streams import stream
 from nautilus._types import FloatArray
@@ -120,7 +121,7 @@ class Session:
             )
         self._is_running = True
         try:
-            with threadpool_limits(1), signals_raise():
+            with threadpool_limits(1), signals_raise(), own_arithmetic():
                 return self._run(goal, limits, reporter)
         finally:
             self._is_running = False
@@ -300,6 +301,7 @@ class Session:
         )
         self._progress.tell(reporter, record, forecast_goal(self.config, goal), self.notes)
 
+    @own_arithmetic()
     def estimate(self, discard_exploration: bool) -> Estimate:
         """Return the estimate as of now, computed anew only when a stage was completed."""
         self._require_densities()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nautilus._arithmetic import arithmetic_of_user
 from nautilus._signals import Termination, raise_missed
 from nautilus.evaluate.answers import RefusedError
 from nautilus.evaluate.likelihood import Likelihood
@@ -60,7 +61,10 @@ def attempt(
         given = _fresh(parameters)
         try:
             limit = TimeLimit(likelihood.call_timeout, manner.ending)
-            returned = limit.call(likelihood.function, given, *likelihood.args, **likelihood.kwargs)
+            with arithmetic_of_user():
+                returned = limit.call(
+                    likelihood.function, given, *likelihood.args, **likelihood.kwargs
+                )
         except Termination:
             raise
         except Expired:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
+from nautilus._arithmetic import ErrorState, own_arithmetic
 from nautilus._signals import replace_handler
 from nautilus._types import FloatArray
 from nautilus.evaluate.answers import Failure
@@ -57,6 +58,8 @@ class ChunkJob:
         Numerical threads that the likelihood may use, or None to leave them as they are.
     sender
         The process that sends the task, as `process_name` gives it.
+    error_state
+        What the user wants done about floating-point errors in his code.
     payload
         The likelihood in pickled form, for a worker that answered "missing", otherwise None.
     """
@@ -67,6 +70,7 @@ class ChunkJob:
     is_test: bool
     n_threads: int | None
     sender: ProcessName
+    error_state: ErrorState
     payload: bytes | None = None
 
 
@@ -119,6 +123,11 @@ def release(key: str) -> None:
 
 def run_chunk(job: ChunkJob) -> ChunkResult | Missing:
     """Evaluate one chunk, or say that the likelihood is missing here."""
+    with own_arithmetic(job.error_state):
+        return _run_chunk(job)
+
+
+def _run_chunk(job: ChunkJob) -> ChunkResult | Missing:
     here = process_name()
     is_worker = job.sender != here
     if is_worker:
@@ -204,7 +213,7 @@ def run_tasks(
     """
     if sender != process_name():
         _follow_parent()
-    with limited_threads(n_threads):
+    with limited_threads(n_threads), own_arithmetic():
         start = time.perf_counter()
         answers = [function(*task) for task in tasks]
         return answers, time.perf_counter() - start

@@ -7,6 +7,7 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nautilus._arithmetic import arithmetic_of_user
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError
 
@@ -120,7 +121,8 @@ class FunctionPrior:
         return np.asarray(many[0])
 
     def _call(self, unit: FloatArray) -> Any:
-        return self.function(unit, *self.args, **self.kwargs)
+        with arithmetic_of_user():
+            return self.function(unit, *self.args, **self.kwargs)
 
     def _one(self, unit: FloatArray) -> Parameters:
         result = self._call(unit)

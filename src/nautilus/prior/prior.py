@@ -6,6 +6,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nautilus._arithmetic import in_own_arithmetic
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError
 from nautilus.prior.marginals import Distribution, Fixed, Marginal, Tied, Uniform, parse_dist
@@ -25,6 +26,7 @@ class _Parameter:
         return (self.key, self.marginal.describe() + (", periodic" if self.is_periodic else ""))
 
 
+@in_own_arithmetic
 @final
 class Prior:
     """A prior built from named parameters.
