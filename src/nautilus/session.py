@@ -83,6 +83,7 @@ class Session:
         self._progress = Progress()
         self._estimates = Estimates()
 
+    @own_arithmetic()
     def find_saved(self, *, is_seed_given: bool) -> None:
         """Go on from the run in the file, if there is one; nothing is written or evaluated.
 
