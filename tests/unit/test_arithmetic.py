@@ -60,6 +60,9 @@ def test_what_users_set_does_not_reach_our_arithmetic(log_l, mode, tmp_path):
             sampler.run(n_eff=300, n_like_max=3000)
             points, log_w, _ = sampler.posterior(equal_weight=True)
             read_everything(sampler.result)
+            for name in dir(sampler):
+                getattr(sampler, name)
+            sampler.shell_bound_occupation()
             return sampler.log_z, sampler.log_z_err, sampler.eta, len(points), len(log_w)
 
     expected = run(None)

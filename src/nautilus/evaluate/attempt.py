@@ -62,9 +62,7 @@ def attempt(
         try:
             limit = TimeLimit(likelihood.call_timeout, manner.ending)
             with arithmetic_of_user():
-                returned = limit.call(
-                    likelihood.function, given, *likelihood.args, **likelihood.kwargs
-                )
+                returned = limit.call(likelihood.bound(), given)
         except Termination:
             raise
         except Expired:
