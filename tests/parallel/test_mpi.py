@@ -320,6 +320,24 @@ def test_a_signal_to_all_ranks_leaves_a_saved_run(tmp_path, expected, name):
     assert run(filepath=path) == expected
 
 
+def test_a_likelihood_can_end_what_it_started(tmp_path, expected):
+    """Although ranks themselves leave SIGTERM to the first of them."""
+    script = """
+        import subprocess
+
+        def log_l(parameters):
+            if not ended:
+                with subprocess.Popen(["sleep", "3600"]) as program:
+                    program.terminate()
+                ended.append(program.returncode)
+            return likelihood(parameters)
+
+        ended = []
+        leave("bits", run(log_l, "mpi"))
+    """
+    assert finish(tmp_path, 2, script).file("bits") == expected
+
+
 @pytest.mark.parametrize("name", SIGNALS)
 def test_a_signal_ends_the_job_although_calls_go_on(tmp_path, name):
     script = (
