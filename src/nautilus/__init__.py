@@ -9,29 +9,33 @@ from nautilus.errors import (
     CheckpointDamagedError,
     CheckpointError,
     CheckpointForeignError,
+    CheckpointKeptWarning,
     CheckpointLockedError,
     CheckpointMismatchError,
     CheckpointNameWarning,
     CheckpointStorageError,
     CheckpointVersionError,
     EdgeMassWarning,
+    KeywordError,
     LikelihoodError,
     NautilusError,
     NautilusWarning,
     NoResultError,
     PriorError,
+    PriorTypeError,
     SaveDelayedWarning,
     SettingsError,
     StaleLockWarning,
     UntrustedResultWarning,
     UnusedKeywordWarning,
+    UnusualSettingWarning,
     WorkerLostError,
 )
 from nautilus.loading import load
 from nautilus.posterior import Draws, Posterior
 from nautilus.prior import Prior
 from nautilus.report import ProgressRecord
-from nautilus.run.stop import RunOutcome, StopReason
+from nautilus.run.stop import StopReason
 from nautilus.run_information import RunInformation
 from nautilus.sampler import Sampler
 
@@ -41,6 +45,7 @@ __all__ = [
     "CheckpointDamagedError",
     "CheckpointError",
     "CheckpointForeignError",
+    "CheckpointKeptWarning",
     "CheckpointLockedError",
     "CheckpointMismatchError",
     "CheckpointNameWarning",
@@ -48,6 +53,7 @@ __all__ = [
     "CheckpointVersionError",
     "Draws",
     "EdgeMassWarning",
+    "KeywordError",
     "LikelihoodError",
     "NautilusError",
     "NautilusWarning",
@@ -55,9 +61,9 @@ __all__ = [
     "Posterior",
     "Prior",
     "PriorError",
+    "PriorTypeError",
     "ProgressRecord",
     "RunInformation",
-    "RunOutcome",
     "Sampler",
     "SaveDelayedWarning",
     "SettingsError",
@@ -65,6 +71,7 @@ __all__ = [
     "StopReason",
     "UntrustedResultWarning",
     "UnusedKeywordWarning",
+    "UnusualSettingWarning",
     "WorkerLostError",
     "__version__",
     "load",

@@ -9,8 +9,16 @@ class PriorError(NautilusError, ValueError):
     """A prior was described or used in a way that has no meaning."""
 
 
+class PriorTypeError(PriorError, TypeError):
+    """A prior was given something of a type that has no meaning there."""
+
+
 class SettingsError(NautilusError, ValueError):
     """A keyword has a value that the sampler cannot use."""
+
+
+class KeywordError(SettingsError, TypeError):
+    """A call got a keyword that it does not take; the message says which one may be meant."""
 
 
 class LikelihoodError(NautilusError, RuntimeError):
@@ -48,7 +56,7 @@ class WorkerLostError(BackendError):
     """A worker died again and again while it evaluated the same points."""
 
 
-class NoResultError(NautilusError, RuntimeError):
+class NoResultError(NautilusError, RuntimeError, ValueError):
     """A result was asked for before there is one."""
 
 
@@ -92,6 +100,10 @@ class UnusedKeywordWarning(NautilusWarning):
     """A keyword of the public interface has no meaning for this algorithm."""
 
 
+class UnusualSettingWarning(NautilusWarning):
+    """A keyword has a value that can hardly be meant, or that had to be changed."""
+
+
 class EdgeMassWarning(NautilusWarning):
     """Posterior mass is piled up at the edge of the prior."""
 
@@ -101,7 +113,11 @@ class UntrustedResultWarning(NautilusWarning):
 
 
 class CheckpointNameWarning(NautilusWarning):
-    """The name of a run file promises another format than it has."""
+    """The name of a run file promises another format than it has; said once in a process."""
+
+
+class CheckpointKeptWarning(NautilusWarning):
+    """A file of the public package stood where a run file is made; it has another name now."""
 
 
 class SaveDelayedWarning(NautilusWarning):

@@ -10,6 +10,7 @@ from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.factory import BuiltLikelihood
 from nautilus.evaluate.likelihood import ErrorPolicy, Likelihood, NanPolicy
 from nautilus.evaluate.tasks import TaskRunner
+from nautilus.pool import as_handles
 from nautilus.prior import Prior, PriorMap, as_prior_map
 from nautilus.recheck import Recheck
 from nautilus.run.config import Config
@@ -80,6 +81,7 @@ def make_likelihood(  # noqa: PLR0913 - one argument per public keyword
     n_batch: int | None,
     pad_batch: bool,
     blobs_dtype: Any,
+    takes_objects: bool,
     on_error: ErrorPolicy,
     on_nan: NanPolicy,
     call_timeout: float | None,
@@ -99,6 +101,7 @@ def make_likelihood(  # noqa: PLR0913 - one argument per public keyword
         args=several("likelihood_args", args),
         kwargs=named("likelihood_kwargs", kwargs),
         blobs_dtype=blobs_dtype,
+        takes_objects=takes_objects,
         n_batch=N_BATCH if n_batch is None else whole("n_batch", n_batch, 1),
         pad_batch=flag("pad_batch", pad_batch),
         on_error=on_error,
@@ -149,7 +152,7 @@ def new_session(
     n_threads = (
         None if threads_per_worker is None else whole("threads_per_worker", threads_per_worker, 1)
     )
-    for_calls, for_own_work = as_pools(pool, n_threads)
+    for_calls, for_own_work = as_pools(as_handles(pool, likelihood.bound()), n_threads)
     return Session(
         config,
         prior,

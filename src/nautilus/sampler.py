@@ -9,24 +9,27 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from nautilus._keywords import explains_keywords
 from nautilus._signals import Termination
 from nautilus._version import __version__
 from nautilus.checkpoint import Checkpoint
 from nautilus.checkpoint_settings import make_checkpoint_settings
 from nautilus.evaluate.flight import GRACE_SECONDS
+from nautilus.legacy import Legacy
 from nautilus.limits import make_limits
 from nautilus.model import choose_likelihood, make_likelihood, make_prior_map, new_session
 from nautilus.prior import Prior
-from nautilus.readout import Readout
 from nautilus.recheck import make_recheck
 from nautilus.report import Output, ProgressRecord, header_line, make_reporter
 from nautilus.result import warn_about
-from nautilus.run.stop import RunOutcome
 from nautilus.settings import N_LIVE, make_config, make_goal, periodic_axes
 
 
-class Sampler(Readout):
+class Sampler(Legacy):
     """Draws the posterior and estimates the evidence of an expensive likelihood.
+
+    Each keyword but `pool` can be read as an attribute of the same name. A sampler can be pickled;
+    the copy goes on with the same numbers, and without the pool.
 
     Parameters
     ----------
@@ -42,14 +45,15 @@ class Sampler(Readout):
         Effective number of points, 500 by default, that every contour of the exploration must
         hold inside. More finds smaller modes and costs proportionally more calls.
     n_update
-        Likelihood calls per contour of the exploration; `n_live` by default. A round with the
-        posterior as target takes twice as many, at least 200.
+        Likelihood calls per contour of the exploration; by default `n_live` up to 500, and from
+        there a fifth of it but at least 500. A round with the posterior as target takes twice as
+        many, at least 200.
     enlarge_per_dim
         Factor on all lengths of the geometry around the points, at least 1.
     n_points_min
         Fewest effective points per component of that geometry.
     split_threshold
-        Accepted for scripts of the public package; has no meaning here.
+        Accepted for scripts of the public package, at any value; has no meaning here.
     periodic
         Indices of periodic dimensions, besides those that the prior declares.
     n_networks
@@ -57,11 +61,12 @@ class Sampler(Readout):
     neural_network_kwargs
         ``hidden_layer_sizes``, ``learning_rate_init``, ``batch_size``, ``max_iter``.
     prior_args
-        Further positional arguments of a prior that is a function.
+        Further positional arguments of a prior that is a function; they come before the point, as
+        in the public package.
     prior_kwargs
         Its further keyword arguments.
     likelihood_args
-        Further positional arguments of the likelihood.
+        Further positional arguments of the likelihood; they come before the parameters.
     likelihood_kwargs
         Its further keyword arguments.
     n_batch
@@ -83,13 +88,16 @@ class Sampler(Readout):
     seed
         Seed of all random numbers; None draws one, to be read from the attribute `seed`.
     blobs_dtype
-        Data type of the blobs.
+        Data type of the blobs; `object` keeps whatever is returned as it is. By default numbers
+        and text get their own type and become objects only where they have to.
     filepath
         File that keeps the run, so that nothing evaluated is lost whatever ends the process; an
-        SQLite database, usually named ``*.nautilus``. None keeps the run in memory only.
+        SQLite database, usually named ``*.nautilus``; folders that are missing are made. None keeps
+        the run in memory only.
     resume
         What becomes of a run that is in the file: True continues it; False loses it; "overwrite"
-        keeps its file under a name with date and time.
+        keeps its file under a name with date and time. A file of the public package is kept so
+        with False as well.
     pad_batch
         Whether shorter vectorised calls are filled up to `n_batch` points.
     on_error
@@ -123,6 +131,8 @@ class Sampler(Readout):
 
     Raises
     ------
+    KeywordError
+        If there is no such keyword; it is a `TypeError` too.
     SettingsError, PriorError, BackendError
         If a keyword has a value that cannot be used.
     CheckpointError
@@ -133,8 +143,11 @@ class Sampler(Readout):
     -----
     UnusedKeywordWarning
         If a keyword is given that has no meaning here.
+    UnusualSettingWarning
+        If `n_live` is below 50, or `enlarge_per_dim` above 1.5 and enlarges volumes more than a
+        thousandfold; the largest value of use is taken then.
     CheckpointNameWarning
-        If `filepath` ends as names of HDF5 files do.
+        If `filepath` ends as names of HDF5 files do; once in a process.
 
     Examples
     --------
@@ -142,12 +155,13 @@ class Sampler(Readout):
     >>> prior = Prior()
     >>> prior.add_parameter("a", dist=(-5, 5))
     >>> sampler = Sampler(prior, lambda p: -0.5 * p["a"] ** 2, n_live=100, seed=1)
-    >>> bool(sampler.run(n_eff=500))
+    >>> sampler.run(n_eff=500)
     True
     >>> round(sampler.log_z, 1)
     -1.4
     """
 
+    @explains_keywords
     def __init__(  # noqa: PLR0913, PLR0917 - the public keywords, in the public order
         self,
         prior: Prior | Callable[..., Any],
@@ -186,6 +200,7 @@ class Sampler(Readout):
         recheck_tolerance: float = 1e-3,
         take_over: bool = False,
     ) -> None:
+        given = locals().copy()  # each keyword is an attribute of the same name
         kept = make_checkpoint_settings(filepath, resume, save_interval, take_over)
         recheck = make_recheck(n_recheck, recheck_tolerance)
         prior_map = make_prior_map(
@@ -196,11 +211,12 @@ class Sampler(Readout):
             choose_likelihood(likelihood, likelihood_factory), prior_map,
             args=likelihood_args, kwargs=likelihood_kwargs,
             pass_dict=pass_dict, vectorized=vectorized, n_batch=n_batch, pad_batch=pad_batch,
-            blobs_dtype=blobs_dtype, on_error=on_error, on_nan=on_nan, call_timeout=call_timeout,
+            blobs_dtype=blobs_dtype, takes_objects=filepath is None,
+            on_error=on_error, on_nan=on_nan, call_timeout=call_timeout,
         )  # fmt: skip
         config = make_config(
             prior_map.n_dim, n_live=n_live, n_update=n_update, enlarge_per_dim=enlarge_per_dim,
-            n_points_min=n_points_min, split_threshold=split_threshold,
+            n_points_min=n_points_min,
             periodic=periodic_axes(periodic, prior_map.periodic, prior_map.n_dim),
             n_networks=n_networks, neural_network_kwargs=neural_network_kwargs,
             n_like_new_bound=n_like_new_bound, seed=seed,
@@ -211,10 +227,11 @@ class Sampler(Readout):
             config, prior_map, described, pool, threads_per_worker, checkpoint, recheck
         )
         session.find_saved(is_seed_given=seed is not None)
-        super().__init__(prior_map, session)
+        super().__init__(prior_map, session, described, given)
         if session.goal is not None:  # of the run in the file
             self.discard_exploration = session.goal.discard_exploration
 
+    @explains_keywords
     def run(  # noqa: PLR0913 - likewise
         self,
         f_live: float = 0.01,
@@ -228,7 +245,7 @@ class Sampler(Readout):
         *,
         deadline: datetime | float | Literal["slurm"] | None = None,
         grace: float = GRACE_SECONDS,
-    ) -> RunOutcome:
+    ) -> bool:
         """Explore, then sample, until the goal or a limit is reached; call again to go on.
 
         Parameters
@@ -241,7 +258,8 @@ class Sampler(Readout):
         n_eff
             Effective sample size wanted.
         n_like_max
-            Most likelihood calls, those of earlier calls of `run` included.
+            Most likelihood calls, those of earlier calls of `run` included. A run makes at least
+            one call if any is left; if the first limit is below `n_batch`, that is lowered.
         discard_exploration
             Whether only points of the sampling phase count, here and in the results.
         timeout
@@ -261,8 +279,8 @@ class Sampler(Readout):
 
         Returns
         -------
-        RunOutcome
-            True if the goal was reached; its `reason` says why the run stopped.
+        bool
+            Whether the goal was reached; `stop_reason` says why the run stopped.
 
         Raises
         ------
@@ -279,10 +297,14 @@ class Sampler(Readout):
 
         Warns
         -----
+        UnusualSettingWarning
+            If `f_live` is below 1e-12 or above 1, which are then taken, or `n_batch` is lowered.
         UntrustedResultWarning
             For each finding that says why the result is not to be trusted.
         EdgeMassWarning
             If posterior mass is piled up at the edge of the prior.
+        CheckpointKeptWarning
+            If a file of the public package was in the place of the run file, and was renamed.
         """
         goal = make_goal(f_live, n_shell, n_eff, n_like_max, discard_exploration)
         limits = make_limits(timeout, deadline, grace)
@@ -300,10 +322,12 @@ class Sampler(Readout):
         except (KeyboardInterrupt, Termination):
             Output(sys.stderr).write(f"{session.how_to_continue()}\n")
             raise
-        if np.isfinite(self.log_z):
+        if self.log_z is not None:
             periodic = session.config.build.periodic
-            warn_about(session.state, session.estimate, self._prior, periodic, discard_exploration)
-        return RunOutcome(reason)
+            warn_about(
+                session.state_to_read, session.estimate, self._prior, periodic, discard_exploration
+            )
+        return reason.is_success
 
     def close(self) -> None:
         """End worker processes that belong to the sampler; pools that were given stay."""

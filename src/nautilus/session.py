@@ -1,8 +1,11 @@
 """A run in this process: carries the state from step to step, keeps time, tells reporters."""
 
 import logging
+import warnings
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -10,8 +13,15 @@ from nautilus._signals import signals_raise, signals_wait
 from nautilus._streams import stream
 from nautilus._types import FloatArray
 from nautilus.checkpoint import Checkpoint
-from nautilus.errors import NautilusError, SettingsError
+from nautilus.checkpoint_settings import CheckpointSettings
+from nautilus.errors import (
+    CheckpointMismatchError,
+    NautilusError,
+    SettingsError,
+    UnusualSettingWarning,
+)
 from nautilus.estimates import Estimates
+from nautilus.evaluate.backends import ExecutorHandle
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.tasks import TaskRunner
 from nautilus.limits import Limits
@@ -24,7 +34,7 @@ from nautilus.result import describe_run, make_answer, notes_of
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate
 from nautilus.run.loop import Step, steps
-from nautilus.run.state import new_state
+from nautilus.run.state import RunState, new_state
 from nautilus.run.stop import StopReason
 from nautilus.run_information import RunInformation
 from nautilus.runfile import Account, Answer, SavedRun, new_header
@@ -102,6 +112,7 @@ class Session:
         self.goal = saved.account.goal
         self.stop_reason = saved.account.stop_reason
         self._evaluator.restore(saved.account.counts, saved.account.layout)
+        self._evaluator.set_batch(self.config.n_batch)
         self._is_tested = False
         self._progress.forget()
 
@@ -130,7 +141,7 @@ class Session:
         self._failure = self._end_failure = None
         self._watch.start()
         try:
-            self._prepare()
+            self._prepare(goal)
         except BaseException:
             # Nothing was evaluated that is not in the file: it stays as it was.
             self._release()
@@ -203,21 +214,116 @@ class Session:
             header = replace(new_header(self.config, prior=told), created="")
         return describe_run(header, self.state, self._account())
 
+    @property
+    def pools(self) -> tuple[ExecutorHandle, ExecutorHandle]:
+        """Where the likelihood is evaluated, and where the sampler's own work is done."""
+        return self._evaluator.pool, self._runner.pool
+
+    def move(self, for_calls: object, for_own_work: object) -> None:
+        """Go on with other pools; processes of our own that nobody needs any more end.
+
+        Raises
+        ------
+        BackendError
+            If a pool is of no known kind.
+        SettingsError
+            If the run goes on.
+        """
+        self._require_pause("pool_l and pool_s")
+        before = self.pools
+        self._evaluator.pool, self._runner.pool = for_calls, for_own_work
+        for old in set(before) - set(self.pools):
+            old.discard()
+
+    @property
+    def path(self) -> Path | None:
+        """Where the run is kept, or None."""
+        return None if self._checkpoint is None else self._checkpoint.path
+
+    def keep_in(self, settings: CheckpointSettings | None) -> None:
+        """Keep the run in this file from now on; None keeps it in memory only.
+
+        A file that is there must hold this run, and be as far.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be used, or holds another run or less of this one.
+        SettingsError
+            If the run goes on.
+        """
+        self._require_pause("filepath")
+        checkpoint = None if settings is None else Checkpoint(settings, self._prior)
+        if checkpoint is not None:
+            saved = checkpoint.find(self.config, is_seed_given=True)
+            if saved is not None and saved.state.n_like < self.state.n_like:
+                raise CheckpointMismatchError(
+                    f"{checkpoint.path} holds {saved.state.n_like:,} of the {self.state.n_like:,}"
+                    " evaluations of this run. Give another name, or remove that file."
+                )
+            if saved is not None:
+                self._adopt(saved)
+        self._checkpoint = checkpoint
+
+    def save_as(self, settings: CheckpointSettings) -> None:
+        """Write the run as it is now to a file of its own.
+
+        Raises
+        ------
+        CheckpointError
+            If that is not possible.
+        """
+        file = Checkpoint(settings, self._prior)
+        file.create(self.config, self.state, self._account())
+        file.close(self.state, self._account(), self._answer_to_save)
+
+    def densities(self) -> FloatArray:
+        """Return the log density of each proposal at each point of complete stages."""
+        # Their last digits depend on the number of threads.
+        with threadpool_limits(1):
+            self.state = self.state.with_all_densities(self._runner.map)
+        return self.state.table.log_q
+
+    def _require_pause(self, name: str) -> None:
+        if self._is_running:
+            raise SettingsError(f"{name} cannot be set while run() goes on; wait for its end.")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The likelihood of another process is tried there before its run goes on.
+        fresh = {"_is_running": False, "_is_tested": False, "_failure": None, "_end_failure": None}
+        return {**vars(self), **fresh}
+
     def close(self) -> None:
         """End worker processes that belong to the run; pools that were given stay."""
         self._evaluator.close()
         self._runner.close()
 
-    def _prepare(self) -> None:
+    def _prepare(self, goal: Goal) -> None:
         """Take the file, and try the likelihood, before anything else is done."""
         if self._checkpoint is not None:
             saved = self._checkpoint.open(self.config)
             if saved is not None:
                 self._adopt(saved)
+        if self.state.pending is None and self.state.n_like == 0:
+            self._fit_batch(goal)
         if not self._is_tested:
             self._try_likelihood()
             self._is_tested = True
+        self._require_storable_blobs()
         self._require_densities()
+
+    def _fit_batch(self, goal: Goal) -> None:
+        """Lower `n_batch` if the first limit of calls is below it: no call could be made."""
+        n_batch = self.config.n_batch
+        if 1 <= goal.n_like_max < n_batch:
+            self.config = replace(self.config, n_batch=int(goal.n_like_max))
+            self._evaluator.set_batch(self.config.n_batch)
+            warnings.warn(
+                f"n_batch is lowered from {n_batch} to {self.config.n_batch} for this run, because"
+                f" n_like_max is {goal.n_like_max:g}. Give n_batch to choose it yourself.",
+                UnusualSettingWarning,
+                stacklevel=5,
+            )
 
     def _try_likelihood(self) -> None:
         if self.state.n_like > 0:
@@ -226,6 +332,16 @@ class Session:
         points = stream(self.config.seed, "test").random((N_TEST, self.config.n_dim))
         check_prior(self._prior, points)
         self._evaluator.self_test(points)
+
+    def _require_storable_blobs(self) -> None:
+        """Refuse a file for a run that was begun without one, and has what no file can keep."""
+        layout = self._evaluator.layout
+        if self._checkpoint is not None and layout is not None and layout.has_objects:
+            raise SettingsError(
+                f"The likelihood returns {layout.describe()}, but a run with filepath keeps only"
+                " numbers, truth values, text, and arrays of them as blobs. Return nan for what is"
+                " missing, or leave filepath out."
+            )
 
     def _require_densities(self) -> None:
         """Compute the densities that a file does not hold."""
@@ -265,7 +381,7 @@ class Session:
 
     def _answer_to_save(self) -> Answer | None:
         discard = self.goal is not None and self.goal.discard_exploration
-        return make_answer(self.state, self.estimate, discard)
+        return make_answer(self.state, self._complete_estimate, discard)
 
     def _is_over(self) -> bool:
         return self._failure is not None or self._watch.seconds >= self._limits.timeout
@@ -294,13 +410,22 @@ class Session:
             self._failure = error
 
     def _report(self, step: Step, goal: Goal, reporter: Reporter) -> None:
-        current = self.estimate(goal.discard_exploration)
+        current = self._complete_estimate(goal.discard_exploration)
         record = make_record(
             step, current, self._watch.clocks, discard_exploration=goal.discard_exploration
         )
         self._progress.tell(reporter, record, forecast_goal(self.config, goal), self.notes)
 
-    def estimate(self, discard_exploration: bool) -> Estimate:
-        """Return the estimate as of now, computed anew only when a stage was completed."""
+    def _complete_estimate(self, discard_exploration: bool) -> Estimate:
         self._require_densities()
         return self._estimates.of(self.state, discard_exploration)
+
+    @property
+    def state_to_read(self) -> RunState:
+        """The state with the first points of the first stage, if that is all there is."""
+        return self.state.with_first_points()
+
+    def estimate(self, discard_exploration: bool) -> Estimate:
+        """Return the estimate of `state_to_read`, computed anew only when there is more of it."""
+        self._require_densities()
+        return self._estimates.of(self.state_to_read, discard_exploration)

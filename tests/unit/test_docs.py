@@ -91,7 +91,7 @@ def judged(small_runs, monkeypatch):
     @functools.wraps(run)
     def run_and_judge(*args, **kwargs):
         outcome = run(*args, **kwargs)
-        call = inspect.signature(run).bind(*args, **kwargs)
+        call = inspect.signature(inspect.unwrap(run)).bind(*args, **kwargs)
         call.apply_defaults()
         assert outcome
         asked.append(call.arguments["n_eff"])
@@ -124,7 +124,7 @@ def test_code_runs(page, judged, tmp_path, monkeypatch, capsys):
         assert min(judged, default=0) >= 200
     for sampler in (value for value in namespace.values() if isinstance(value, Sampler)):
         sampler.close()
-        assert np.isfinite([sampler.log_z, sampler.log_z_err]).all() or sampler.n_like == 0
+        assert sampler.n_like == 0 or np.isfinite([sampler.log_z, sampler.log_z_err]).all()
 
 
 def assert_alike(output, shown):

@@ -15,7 +15,7 @@ from nautilus._types import FloatArray
 from nautilus.errors import BackendError, SettingsError
 from nautilus.evaluate import worker
 from nautilus.evaluate.answers import Failure, error_of
-from nautilus.evaluate.backends import as_executor
+from nautilus.evaluate.backends import ExecutorHandle, as_executor
 from nautilus.evaluate.batch import Batch, Results
 from nautilus.evaluate.blobs import BlobLayout
 from nautilus.evaluate.calls import ChunkResult, failed_chunk
@@ -53,18 +53,26 @@ class Evaluator:
     def __init__(
         self, likelihood: Likelihood, pool: object = None, *, threads_per_worker: int | None = 1
     ) -> None:
-        self._likelihood = likelihood
         self._handle = as_executor(pool, threads_per_worker)
         self._n_threads = threads_per_worker
-        self._payload: bytes | None = None
         self._layout: BlobLayout | None = None
         self._counts = Counts()
         self._delivery = Delivery()
+        self._key = uuid.uuid4().hex
+        self._hold(likelihood)
+        self._finalizer = weakref.finalize(self, worker.release, self._key)
+
+    def _hold(self, likelihood: Likelihood) -> None:
+        self._likelihood = likelihood
+        self._payload: bytes | None = None
         n_fixed = likelihood.n_batch if likelihood.vectorized else None
         self._rule = ChunkRule(n_fixed, self._handle.n_workers)
-        self._key = uuid.uuid4().hex
         worker.hold(self._key, likelihood)
-        self._finalizer = weakref.finalize(self, worker.release, self._key)
+
+    def set_batch(self, n_batch: int) -> None:
+        """Let a vectorised call take another number of points from now on."""
+        if self._likelihood.vectorized and self._likelihood.n_batch != n_batch:
+            self._hold(replace(self._likelihood, n_batch=n_batch))
 
     @property
     def counts(self) -> Counts:
@@ -80,6 +88,15 @@ class Evaluator:
     def n_workers(self) -> int:
         """Number of chunks that can be evaluated at the same time."""
         return self._handle.n_workers
+
+    @property
+    def pool(self) -> ExecutorHandle:
+        """Where points are evaluated; may be set between evaluations."""
+        return self._handle
+
+    @pool.setter
+    def pool(self, pool: object) -> None:
+        self._handle = as_executor(pool, self._n_threads)
 
     def restore(self, counts: Counts, layout: BlobLayout | None) -> None:
         """Go on from what an evaluator of the same likelihood knew."""
@@ -176,6 +193,9 @@ class Evaluator:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _without_pool, (self._likelihood, self._n_threads, self._counts, self._layout)
 
     def _results(
         self,
@@ -276,6 +296,15 @@ class Evaluator:
                     "open files, locks and the like out of them, or use pool=None or threads."
                 ) from error
         return self._payload
+
+
+def _without_pool(
+    likelihood: Likelihood, n_threads: int | None, counts: Counts, layout: BlobLayout | None
+) -> Evaluator:
+    """Return a copy of an evaluator that was pickled; workers cannot be."""
+    evaluator = Evaluator(likelihood, threads_per_worker=n_threads)
+    evaluator.restore(counts, layout)
+    return evaluator
 
 
 def _parse_points(points: FloatArray) -> FloatArray:

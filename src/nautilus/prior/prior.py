@@ -6,8 +6,11 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nautilus._keywords import explains_keywords
+from nautilus._numbers import NotRealError, as_reals
 from nautilus._types import FloatArray
-from nautilus.errors import PriorError
+from nautilus.errors import PriorError, PriorTypeError
+from nautilus.prior.listing import Listing
 from nautilus.prior.marginals import Distribution, Fixed, Marginal, Tied, Uniform, parse_dist
 
 
@@ -46,6 +49,7 @@ class Prior:
     def __init__(self) -> None:
         self._parameters: tuple[_Parameter, ...] = ()
 
+    @explains_keywords
     def add_parameter(
         self, key: str | None = None, dist: object = (0, 1), periodic: bool = False
     ) -> None:
@@ -67,15 +71,20 @@ class Prior:
         Raises
         ------
         PriorError
-            If the key is taken or not a name, or `dist` or `periodic` have no meaning.
+            If the key is taken or empty, or `dist` has values without meaning.
+        PriorTypeError
+            If an argument is of a type without meaning.
         """
         name = f"x_{len(self._parameters)}" if key is None else key
         if not isinstance(name, str) or not name:
-            raise PriorError(f"A parameter has key={key!r}; give a string that is not empty.")
+            kind = PriorError if isinstance(name, str) else PriorTypeError
+            raise kind(f"A parameter has key={key!r}; give a string that is not empty.")
         if name in self.keys:
             raise PriorError(f"Parameter {name!r} exists already; give each parameter its own key.")
         if not isinstance(periodic, bool | np.bool_):
-            raise PriorError(f"Parameter {name!r} has periodic={periodic!r}; give True or False.")
+            raise PriorTypeError(
+                f"Parameter {name!r} has periodic={periodic!r}; give True or False."
+            )
         parameter = _Parameter(name, parse_dist(name, dist, self.keys), bool(periodic))
         if parameter.is_periodic and not parameter.is_free:
             raise PriorError(
@@ -86,18 +95,18 @@ class Prior:
 
     @property
     def keys(self) -> list[str]:
-        """Keys of all parameters, in the order in which they were added."""
-        return [parameter.key for parameter in self._parameters]
+        """Keys of all parameters, in the order in which they were added; cannot be changed."""
+        return Listing(parameter.key for parameter in self._parameters)
 
     @property
     def dists(self) -> list[Any]:
         """Distribution, number or key of each parameter; bounds as a uniform distribution."""
-        return [parameter.marginal.public() for parameter in self._parameters]
+        return Listing(parameter.marginal.public() for parameter in self._parameters)
 
     @property
     def free_keys(self) -> list[str]:
         """Keys of the free parameters: the dimensions of the unit cube."""
-        return [parameter.key for parameter in self._parameters if parameter.is_free]
+        return Listing(parameter.key for parameter in self._parameters if parameter.is_free)
 
     @property
     def periodic(self) -> tuple[int, ...]:
@@ -230,9 +239,9 @@ class Prior:
                 "Add one with a (low, high) pair or a distribution."
             )
         try:
-            array = np.asarray(points, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise PriorError(f"Points must be an array of numbers: {error}.") from error
+            array = as_reals(points)
+        except NotRealError as error:
+            raise PriorError(f"Points must be an array of numbers, not {error}.") from error
         if array.ndim == 0 or array.shape[-1] != self.n_dim:
             raise PriorError(
                 f"Points have shape {array.shape}; the prior has {self.n_dim} free parameters "

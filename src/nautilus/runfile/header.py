@@ -94,6 +94,7 @@ def differences(saved: RunHeader, given: RunHeader) -> tuple[str, ...]:
             entry.name, getattr(saved, entry.name), getattr(given, entry.name)
         )
         if not _follows(name, saved.config, given.config)
+        and not (name == "config.n_batch" and 1 < saved.config.n_batch < given.config.n_batch)
     ]
     return (*found, *_compare_priors(saved, given))
 
@@ -111,7 +112,8 @@ def require_match(saved: RunHeader, given: RunHeader, path: Path) -> None:
         told = "".join(f"\n  {line}" for line in lines)
         raise CheckpointMismatchError(
             f"{path} holds another run:{told}\nTo continue it, use what is in the file; to begin a"
-            " new run, give another file name."
+            f" new run, give another file name; to read its results, nautilus.load({str(path)!r})"
+            " needs neither prior nor likelihood."
         )
 
 
