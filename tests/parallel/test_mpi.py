@@ -134,7 +134,7 @@ def test_the_documented_script_gives_the_bits_of_a_serial_run(tmp_path):
     assert finish(tmp_path, 0, serial, header="").file("bits") == found
 
 
-@pytest.mark.parametrize("n_ranks", [2, 4])
+@pytest.mark.parametrize("n_ranks", [pytest.param(2, marks=pytest.mark.long), 4])
 def test_rank_0_goes_on_alone_and_gives_the_bits_of_a_serial_run(tmp_path, expected, n_ranks):
     script = """
         leave(f"before-{rank}")
