@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from nautilus._numbers import PARAMETER_KINDS
+from nautilus._arithmetic import own_arithmetic
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError
 from nautilus.evaluate.answers import error_of, prior_failure
@@ -58,6 +59,7 @@ def _columns(physical: dict[str, Any], n_points: int) -> tuple[tuple[str, ...], 
     return tuple(names), np.column_stack(columns)
 
 
+@own_arithmetic()
 def circles_of(prior: PriorMap, axes: tuple[int, ...]) -> FloatArray | None:
     """Return both ends of the range of each parameter that runs around a periodic axis.
 
@@ -84,8 +86,7 @@ def circles_of(prior: PriorMap, axes: tuple[int, ...]) -> FloatArray | None:
         points = np.tile(np.repeat(ELSEWHERE, len(ALONG))[:, None], prior.n_dim)
         points[:, axis] = np.tile(ALONG, len(ELSEWHERE))
         try:
-            with np.errstate(all="ignore"):
-                names, values = parameters_of(prior, points)
+            names, values = parameters_of(prior, points)
         except PriorError:  # a function may have no value at the very end of an axis
             continue
         if circles is None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nautilus._arithmetic import own_arithmetic
 from nautilus._types import BoolArray, FloatArray
 from nautilus._warn import warn_user
 from nautilus.errors import EdgeMassWarning, NoResultError, UntrustedResultWarning
@@ -136,6 +137,7 @@ def describe_run(header: RunHeader, state: RunState, account: Account) -> RunInf
     )
 
 
+@own_arithmetic()
 def make_posterior(  # noqa: PLR0913 - one argument per part of the result
     state: RunState,
     answer: Answer | None,
@@ -181,6 +183,7 @@ def make_posterior(  # noqa: PLR0913 - one argument per part of the result
     )
 
 
+@own_arithmetic()
 def make_answer(state: RunState, estimates: Estimates, discard_exploration: bool) -> Answer | None:
     """Return what is kept of the result beside a run, or None if no point has any weight yet."""
     estimate = estimates(discard_exploration)

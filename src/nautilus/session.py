@@ -8,6 +8,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from nautilus._arithmetic import own_arithmetic
 from nautilus._signals import signals_raise, signals_wait
 from nautilus._streams import stream
 from nautilus._types import FloatArray
@@ -93,6 +94,7 @@ class Session:
         self._progress = Progress()
         self._estimates = Estimates()
 
+    @own_arithmetic()
     def find_saved(self, *, is_seed_given: bool) -> None:
         """Go on from the run in the file, if there is one; nothing is written or evaluated.
 
@@ -133,7 +135,7 @@ class Session:
             )
         self._is_running = True
         try:
-            with threadpool_limits(1), signals_raise():
+            with threadpool_limits(1), signals_raise(), own_arithmetic():
                 return self._run(goal, limits, reporter)
         finally:
             self._is_running = False
@@ -439,6 +441,7 @@ class Session:
         """The state with the first points of the first stage, if that is all there is."""
         return self.state.with_first_points()
 
+    @own_arithmetic()
     def estimate(self, discard_exploration: bool) -> Estimate:
         """Return the estimate of `state_to_read`, computed anew only when there is more of it."""
         self._require_densities()
