@@ -1,12 +1,12 @@
 """From the state of a run to what users read."""
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 
 from nautilus._arithmetic import own_arithmetic
 from nautilus._types import BoolArray, FloatArray
+from nautilus._warn import warn_user
 from nautilus.errors import EdgeMassWarning, NoResultError, UntrustedResultWarning
 from nautilus.evaluate.counts import Counts
 from nautilus.parameters import free_parameters
@@ -201,15 +201,14 @@ def warn_about(
     """
     for text in findings_of(state, estimates):
         if text != UNFINISHED:
-            warnings.warn(text, UntrustedResultWarning, stacklevel=4)
+            warn_user(text, UntrustedResultWarning)
     mass = edge_mass(state.ledger.points, estimates(discard_exploration).log_weights)
     mass[list(periodic)] = 0.0  # a circle has no edge
     names = free_parameters(prior).names or tuple(f"x_{i}" for i in range(mass.shape[0]))
     for axis, side in zip(*np.nonzero(mass > EDGE_MASS), strict=True):
         edge = ("lower", "upper")[side]
-        warnings.warn(
+        warn_user(
             f"{mass[axis, side]:.0%} of the posterior lies within a thousandth of the {edge} edge"
             f" of the prior of {names[axis]}; is the prior too narrow?",
             EdgeMassWarning,
-            stacklevel=4,
         )

@@ -1,7 +1,6 @@
 """A run in this process: carries the state from step to step, keeps time, tells reporters."""
 
 import logging
-import warnings
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from nautilus._arithmetic import own_arithmetic
 from nautilus._signals import signals_raise, signals_wait
 from nautilus._streams import stream
 from nautilus._types import FloatArray
+from nautilus._warn import warn_user
 from nautilus.checkpoint import Checkpoint
 from nautilus.checkpoint_settings import CheckpointSettings
 from nautilus.errors import (
@@ -320,11 +320,10 @@ class Session:
         if 1 <= goal.n_like_max < n_batch:
             self.config = replace(self.config, n_batch=int(goal.n_like_max))
             self._evaluator.set_batch(self.config.n_batch)
-            warnings.warn(
+            warn_user(
                 f"n_batch is lowered from {n_batch} to {self.config.n_batch} for this run, because"
                 f" n_like_max is {goal.n_like_max:g}. Give n_batch to choose it yourself.",
                 UnusualSettingWarning,
-                stacklevel=5,
             )
 
     def _try_likelihood(self) -> None:
