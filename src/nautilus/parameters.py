@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from nautilus._numbers import PARAMETER_KINDS
 from nautilus._arithmetic import own_arithmetic
+from nautilus._numbers import PARAMETER_KINDS
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError
 from nautilus.evaluate.answers import error_of, prior_failure
