@@ -9,6 +9,7 @@ from nautilus.errors import (
     CheckpointDamagedError,
     CheckpointError,
     CheckpointForeignError,
+    CheckpointKeptWarning,
     CheckpointLockedError,
     CheckpointMismatchError,
     CheckpointNameWarning,
@@ -20,6 +21,7 @@ from nautilus.errors import (
     NautilusWarning,
     NoResultError,
     PriorError,
+    PriorTypeError,
     SaveDelayedWarning,
     SettingsError,
     StaleLockWarning,
@@ -31,7 +33,7 @@ from nautilus.loading import load
 from nautilus.posterior import Draws, Posterior
 from nautilus.prior import Prior
 from nautilus.report import ProgressRecord
-from nautilus.run.stop import RunOutcome, StopReason
+from nautilus.run.stop import StopReason
 from nautilus.run_information import RunInformation
 from nautilus.sampler import Sampler
 
@@ -41,6 +43,7 @@ __all__ = [
     "CheckpointDamagedError",
     "CheckpointError",
     "CheckpointForeignError",
+    "CheckpointKeptWarning",
     "CheckpointLockedError",
     "CheckpointMismatchError",
     "CheckpointNameWarning",
@@ -55,9 +58,9 @@ __all__ = [
     "Posterior",
     "Prior",
     "PriorError",
+    "PriorTypeError",
     "ProgressRecord",
     "RunInformation",
-    "RunOutcome",
     "Sampler",
     "SaveDelayedWarning",
     "SettingsError",

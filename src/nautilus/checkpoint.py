@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from nautilus._streams import stream
 from nautilus._types import FloatArray
 from nautilus.checkpoint_settings import CheckpointSettings
 from nautilus.errors import (
     CheckpointBusyError,
+    CheckpointKeptWarning,
     PriorError,
     SaveDelayedWarning,
 )
@@ -26,6 +28,7 @@ from nautilus.runfile import (
     RunHeader,
     RunStore,
     SavedRun,
+    is_hdf5,
     is_there,
     needs_writer,
     new_header,
@@ -153,26 +156,39 @@ class Checkpoint:
         ------
         CheckpointError
             If that is not possible.
+
+        Warns
+        -----
+        CheckpointKeptWarning
+            If a file of the public package was in the way, and is kept under another name.
         """
         if self._store is not None:
             return
-        path, resume = self.path, self._settings.resume
-        is_other = is_there(path) and not self._is_ours
-        if is_other:
-            require_free(
-                path, take_over=self._settings.take_over, is_kept=resume == "overwrite",
-                owner=self._owner,
-            )  # fmt: skip
-        if is_other and resume == "overwrite":
-            kept = set_aside(path, datetime.now())  # noqa: DTZ005 - a name for people who are here
-            _logger.info("The run that was in %s is kept in %s.", path, kept)
+        replaces = not self._is_ours and is_there(self.path) and not self._make_room()
         self.header = self._header(config)
         self._store = RunStore.create(
-            path, self.header, state, account,
-            replaces=is_other and resume is False, owner=self._owner,
-        )  # fmt: skip
+            self.path, self.header, state, account, replaces=replaces, owner=self._owner
+        )
         self._is_ours = True
         self.n_saved, self._saved_at = state.n_like, time.monotonic()
+
+    def _make_room(self) -> bool:
+        """Keep a file that is in the way under another name, if that is wanted, and tell so."""
+        path, is_public = self.path, is_hdf5(self.path)
+        is_kept = is_public or self._settings.resume == "overwrite"
+        require_free(path, take_over=self._settings.take_over, is_kept=is_kept, owner=self._owner)
+        if not is_kept:
+            return False
+        kept = set_aside(path, datetime.now())  # noqa: DTZ005 - a name for people who are here
+        if is_public:
+            warnings.warn(
+                f"{path} was an HDF5 file, perhaps of the public package; it is kept as {kept}.",
+                CheckpointKeptWarning,
+                stacklevel=7,
+            )
+        else:
+            _logger.info("The run that was in %s is kept in %s.", path, kept)
+        return True
 
     def save(
         self, state: RunState, account: Account, answer: Callable[[], Answer | None],
@@ -250,6 +266,13 @@ class Checkpoint:
         if store is not None:
             self._written = store.written or self._written
             store.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_store": None, "_saved_at": 0.0}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Two copies of one opener would not lock each other out.
+        vars(self).update(state, _owner=this_process())
 
     def _write(
         self, store: RunStore, state: RunState, account: Account, answer: Answer | None

@@ -15,6 +15,9 @@ from nautilus.settings import flag, number
 
 HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
 
+_told: set[str] = set()
+"""What was said in this process and is not said again."""
+
 Resume = bool | Literal["overwrite"]
 
 
@@ -52,14 +55,15 @@ def parse_path(filepath: object) -> Path:
     Warns
     -----
     CheckpointNameWarning
-        If the name promises another format.
+        If the name promises another format, once in a process.
     """
     if not isinstance(filepath, (str, os.PathLike)) or not isinstance(os.fspath(filepath), str):
         raise SettingsError(f"filepath is {filepath!r}; give the name of a file, or None.")
     path = Path(filepath)
     if not path.name:
         raise SettingsError(f"filepath is {filepath!r}; give the name of a file, not of a folder.")
-    if path.suffix.lower() in HDF5_SUFFIXES:
+    if path.suffix.lower() in HDF5_SUFFIXES and not _told:
+        _told.add("name")
         warnings.warn(
             f"{path.name} will be an SQLite database, whatever its name says; a name such as"
             f" {path.with_suffix('.nautilus').name} misleads nobody.",

@@ -9,6 +9,10 @@ class PriorError(NautilusError, ValueError):
     """A prior was described or used in a way that has no meaning."""
 
 
+class PriorTypeError(PriorError, TypeError):
+    """A prior was given something of a type that has no meaning there."""
+
+
 class SettingsError(NautilusError, ValueError):
     """A keyword has a value that the sampler cannot use."""
 
@@ -48,7 +52,7 @@ class WorkerLostError(BackendError):
     """A worker died again and again while it evaluated the same points."""
 
 
-class NoResultError(NautilusError, RuntimeError):
+class NoResultError(NautilusError, RuntimeError, ValueError):
     """A result was asked for before there is one."""
 
 
@@ -101,7 +105,11 @@ class UntrustedResultWarning(NautilusWarning):
 
 
 class CheckpointNameWarning(NautilusWarning):
-    """The name of a run file promises another format than it has."""
+    """The name of a run file promises another format than it has; said once in a process."""
+
+
+class CheckpointKeptWarning(NautilusWarning):
+    """A file of the public package stood where a run file is made; it has another name now."""
 
 
 class SaveDelayedWarning(NautilusWarning):

@@ -10,6 +10,7 @@ from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.factory import BuiltLikelihood
 from nautilus.evaluate.likelihood import ErrorPolicy, Likelihood, NanPolicy
 from nautilus.evaluate.tasks import TaskRunner
+from nautilus.pool import as_handles
 from nautilus.prior import Prior, PriorMap, as_prior_map
 from nautilus.recheck import Recheck
 from nautilus.run.config import Config
@@ -149,7 +150,7 @@ def new_session(
     n_threads = (
         None if threads_per_worker is None else whole("threads_per_worker", threads_per_worker, 1)
     )
-    for_calls, for_own_work = as_pools(pool, n_threads)
+    for_calls, for_own_work = as_pools(as_handles(pool, likelihood.bound()), n_threads)
     return Session(
         config,
         prior,

@@ -1,19 +1,20 @@
 """Posterior: weighted samples, evidence and diagnostics of a run, as one plain value."""
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from html import escape
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nautilus import _samples, _weights
+from nautilus import _archive, _samples, _weights
 from nautilus._samples import Draws
 from nautilus._streams import stream
 from nautilus._types import BlobArray, FloatArray, freeze
 from nautilus._weights import edge_mass, equal_weight
-from nautilus.errors import SettingsError
+from nautilus.errors import CheckpointDamagedError, NautilusError, SettingsError
 from nautilus.report.format import format_count, format_log_z, format_number
 from nautilus.report.table import Table, html_table, parameter_table, text_table
 from nautilus.run_information import RunInformation
@@ -242,6 +243,50 @@ class Posterior:
             log_l=self.log_l[index],
             blobs=None if self.blobs is None else self.blobs[index],
         )
+
+    def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+        """Write everything to one file, from which `load` makes the same value, bit for bit.
+
+        It is an archive of arrays as ``numpy.savez`` writes them, usually named ``*.npz``.
+
+        Parameters
+        ----------
+        path
+            Where; folders that are missing are made.
+        overwrite
+            Whether a file of that name is lost.
+
+        Raises
+        ------
+        SettingsError
+            If the blobs are objects, which no file keeps.
+        CheckpointStorageError
+            If something is there already, or the file cannot be made.
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["run"] = None if self.run is None else asdict(self.run)
+        _archive.write_archive(path, "posterior", values, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the value that `save` wrote to a file.
+
+        Raises
+        ------
+        CheckpointError
+            If there is no such file, or it is another kind of file, damaged, or of a newer version
+            of this package; the subclass says what.
+        """
+        values = _archive.read_archive(path, "posterior")
+        try:
+            told = values.get("run")
+            values["run"] = None if told is None else RunInformation(**told)
+            checked = cls(**values)
+        except (NautilusError, TypeError) as error:
+            raise CheckpointDamagedError(f"{path} does not hold a posterior: {error}") from error
+        # To normalise weights once more could change their last bits.
+        _samples.restore(checked, {"log_weights": values["log_weights"]})
+        return checked
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as a plain dictionary, ``samples`` by name in place of ``array``."""

@@ -18,12 +18,27 @@ from nautilus.run.state import RunState
 @final
 @dataclass(frozen=True)
 class PosteriorRequest:
-    """How `Sampler.posterior` was asked for its tuple."""
+    """How `Sampler.posterior` was asked for its tuple.
+
+    Parameters
+    ----------
+    return_as_dict
+        Whether points are to be a dictionary; None for what the prior gives.
+    equal_weight
+        Whether points are to be drawn by weight.
+    boost
+        Factor on their number.
+    return_blobs
+        Whether blobs are wanted.
+    n_drawn
+        Number of draws by weight that were made before: each has random numbers of its own.
+    """
 
     return_as_dict: bool | None
     equal_weight: bool
     boost: float
     return_blobs: bool
+    n_drawn: int
 
 
 def as_tuple(
@@ -45,7 +60,8 @@ def as_tuple(
             " likelihood return (log_l, blob, ...)."
         )
     if request.equal_weight:
-        index = equal_weight(log_w, request.boost, stream(result.seed, "equal weight"))
+        rng = stream(result.seed, "equal weight", request.n_drawn)
+        index = equal_weight(log_w, request.boost, rng)
         unit, log_l = unit[index], log_l[index]
         log_w = np.full(len(index), -np.log(max(len(index), 1)))
         blobs = None if blobs is None else blobs[index]

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+
 from nautilus.parameters import physical_array
 from nautilus.posterior import Posterior
 from nautilus.posterior_tuple import PosteriorRequest, as_tuple
 from nautilus.prior import PriorMap
 from nautilus.result import efficiency, make_answer, make_posterior
 from nautilus.run.estimate import Estimate
+from nautilus.run.state import Phase
+from nautilus.run.stop import StopReason
 from nautilus.session import Session
 from nautilus.settings import flag, number
 
@@ -27,6 +31,7 @@ class Readout:
         self._prior = prior
         self._session = session
         self._discard_exploration = False
+        self._n_drawn = 0
 
     @property
     def discard_exploration(self) -> bool:
@@ -38,19 +43,16 @@ class Readout:
         self._discard_exploration = flag("discard_exploration", value)
 
     @property
-    def seed(self) -> int:
-        """Seed of all random numbers of this run."""
-        return self._session.config.seed
+    def stop_reason(self) -> StopReason | None:
+        """Why the last call of `run` ended; None before the first, and while one goes on."""
+        told = self._session.stop_reason
+        return next((reason for reason in StopReason if reason == told), None)
 
     @property
-    def n_dim(self) -> int:
-        """Number of dimensions of the unit cube."""
-        return self._session.config.n_dim
-
-    @property
-    def log_z(self) -> float:
-        """Natural logarithm of the evidence; -inf before anything is known."""
-        return self._answer().log_z
+    def log_z(self) -> float | None:
+        """Natural logarithm of the evidence; None as long as there is no result."""
+        log_z = self._answer().log_z
+        return log_z if np.isfinite(log_z) else None
 
     @property
     def log_z_err(self) -> float:
@@ -73,9 +75,13 @@ class Readout:
         return efficiency(self._session.state, self._answer(), self.discard_exploration)
 
     @property
-    def f_live(self) -> float:
-        """Share of the evidence above the cap of the last contour looked at, 0 to 1; see `run`."""
-        return self._session.state.f_remaining
+    def f_live(self) -> float | None:
+        """Share of the evidence above the cap of the last contour looked at, 0 to 1; see `run`.
+
+        None in the sampling phase, which is beyond contours.
+        """
+        state = self._session.state
+        return None if state.phase is Phase.SAMPLING else state.f_remaining
 
     @property
     def result(self) -> Posterior:
@@ -91,7 +97,7 @@ class Readout:
         return make_posterior(
             session.state, answer,
             lambda rows: physical_array(self._prior, session.state.ledger.points[rows]),
-            seed=self.seed,
+            seed=session.config.seed,
             discard_exploration=discard,
             stop_reason=session.stop_reason,
             notes=session.notes,
@@ -113,7 +119,10 @@ class Readout:
             Whether points are a dictionary of arrays by name rather than an array; by default
             only where the prior is a function that returns dictionaries.
         equal_weight
-            Whether points are drawn by weight and returned with equal weights.
+            Whether points are drawn by weight and returned with equal weights. Each call is a
+            fresh draw; the k-th of a sampler depends on its seed and on k alone, so that a script
+            that is repeated has the same ones. ``result.resample(rng=...)`` draws as often as one
+            likes from one generator.
         equal_weight_boost
             Larger values return more, partly repeated, points of equal weight.
         return_blobs
@@ -138,13 +147,13 @@ class Readout:
             If blobs are asked for, but the likelihood returns none; if a dictionary is, but the
             prior gives parameters without names; or if the boost is not a number of at least 0.
         """
-        return as_tuple(
+        boost = number("equal_weight_boost", equal_weight_boost, 0.0)
+        given = as_tuple(
             self.result, self._prior, self._session.state, self.discard_exploration,
-            PosteriorRequest(
-                return_as_dict, equal_weight,
-                number("equal_weight_boost", equal_weight_boost, 0.0), return_blobs,
-            ),
+            PosteriorRequest(return_as_dict, equal_weight, boost, return_blobs, self._n_drawn),
         )  # fmt: skip
+        self._n_drawn += bool(equal_weight)
+        return given
 
     def _answer(self) -> Estimate:
         return self._session.estimate(self.discard_exploration)

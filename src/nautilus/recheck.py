@@ -92,8 +92,9 @@ def check_likelihood(
         raise CheckpointMismatchError(
             f"the likelihood is not the one that the run was made with: log L at {place} is"
             f" {before[row]:.12g} in the file and {now[row]:.12g} now. Restore the likelihood, or"
-            ' begin a new run with another file name or resume="overwrite". If log L varies by'
-            " itself, give a larger recheck_tolerance, or n_recheck=0."
+            ' begin a new run with another file name or resume="overwrite"; nautilus.load reads the'
+            " results of the file without a likelihood. If log L varies by itself, give a larger"
+            " recheck_tolerance, or n_recheck=0."
         )
 
 

@@ -14,19 +14,21 @@ from nautilus._version import __version__
 from nautilus.checkpoint import Checkpoint
 from nautilus.checkpoint_settings import make_checkpoint_settings
 from nautilus.evaluate.flight import GRACE_SECONDS
+from nautilus.legacy import Legacy
 from nautilus.limits import make_limits
 from nautilus.model import choose_likelihood, make_likelihood, make_prior_map, new_session
 from nautilus.prior import Prior
-from nautilus.readout import Readout
 from nautilus.recheck import make_recheck
 from nautilus.report import Output, ProgressRecord, header_line, make_reporter
 from nautilus.result import warn_about
-from nautilus.run.stop import RunOutcome
 from nautilus.settings import N_LIVE, make_config, make_goal, periodic_axes
 
 
-class Sampler(Readout):
+class Sampler(Legacy):
     """Draws the posterior and estimates the evidence of an expensive likelihood.
+
+    Each keyword but `pool` can be read as an attribute of the same name. A sampler can be pickled;
+    the copy goes on with the same numbers, and without the pool.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ class Sampler(Readout):
     n_points_min
         Fewest effective points per component of that geometry.
     split_threshold
-        Accepted for scripts of the public package; has no meaning here.
+        Accepted for scripts of the public package, at any value; has no meaning here.
     periodic
         Indices of periodic dimensions, besides those that the prior declares.
     n_networks
@@ -57,11 +59,12 @@ class Sampler(Readout):
     neural_network_kwargs
         ``hidden_layer_sizes``, ``learning_rate_init``, ``batch_size``, ``max_iter``.
     prior_args
-        Further positional arguments of a prior that is a function.
+        Further positional arguments of a prior that is a function; they come before the point, as
+        in the public package.
     prior_kwargs
         Its further keyword arguments.
     likelihood_args
-        Further positional arguments of the likelihood.
+        Further positional arguments of the likelihood; they come before the parameters.
     likelihood_kwargs
         Its further keyword arguments.
     n_batch
@@ -86,10 +89,12 @@ class Sampler(Readout):
         Data type of the blobs.
     filepath
         File that keeps the run, so that nothing evaluated is lost whatever ends the process; an
-        SQLite database, usually named ``*.nautilus``. None keeps the run in memory only.
+        SQLite database, usually named ``*.nautilus``; folders that are missing are made. None keeps
+        the run in memory only.
     resume
         What becomes of a run that is in the file: True continues it; False loses it; "overwrite"
-        keeps its file under a name with date and time.
+        keeps its file under a name with date and time. A file of the public package is kept so
+        with False as well.
     pad_batch
         Whether shorter vectorised calls are filled up to `n_batch` points.
     on_error
@@ -134,7 +139,7 @@ class Sampler(Readout):
     UnusedKeywordWarning
         If a keyword is given that has no meaning here.
     CheckpointNameWarning
-        If `filepath` ends as names of HDF5 files do.
+        If `filepath` ends as names of HDF5 files do; once in a process.
 
     Examples
     --------
@@ -142,7 +147,7 @@ class Sampler(Readout):
     >>> prior = Prior()
     >>> prior.add_parameter("a", dist=(-5, 5))
     >>> sampler = Sampler(prior, lambda p: -0.5 * p["a"] ** 2, n_live=100, seed=1)
-    >>> bool(sampler.run(n_eff=500))
+    >>> sampler.run(n_eff=500)
     True
     >>> round(sampler.log_z, 1)
     -1.4
@@ -186,6 +191,7 @@ class Sampler(Readout):
         recheck_tolerance: float = 1e-3,
         take_over: bool = False,
     ) -> None:
+        given = locals().copy()  # each keyword is an attribute of the same name
         kept = make_checkpoint_settings(filepath, resume, save_interval, take_over)
         recheck = make_recheck(n_recheck, recheck_tolerance)
         prior_map = make_prior_map(
@@ -200,7 +206,7 @@ class Sampler(Readout):
         )  # fmt: skip
         config = make_config(
             prior_map.n_dim, n_live=n_live, n_update=n_update, enlarge_per_dim=enlarge_per_dim,
-            n_points_min=n_points_min, split_threshold=split_threshold,
+            n_points_min=n_points_min,
             periodic=periodic_axes(periodic, prior_map.periodic, prior_map.n_dim),
             n_networks=n_networks, neural_network_kwargs=neural_network_kwargs,
             n_like_new_bound=n_like_new_bound, seed=seed,
@@ -211,7 +217,7 @@ class Sampler(Readout):
             config, prior_map, described, pool, threads_per_worker, checkpoint, recheck
         )
         session.find_saved(is_seed_given=seed is not None)
-        super().__init__(prior_map, session)
+        super().__init__(prior_map, session, described, given)
         if session.goal is not None:  # of the run in the file
             self.discard_exploration = session.goal.discard_exploration
 
@@ -228,7 +234,7 @@ class Sampler(Readout):
         *,
         deadline: datetime | float | Literal["slurm"] | None = None,
         grace: float = GRACE_SECONDS,
-    ) -> RunOutcome:
+    ) -> bool:
         """Explore, then sample, until the goal or a limit is reached; call again to go on.
 
         Parameters
@@ -261,8 +267,8 @@ class Sampler(Readout):
 
         Returns
         -------
-        RunOutcome
-            True if the goal was reached; its `reason` says why the run stopped.
+        bool
+            Whether the goal was reached; `stop_reason` says why the run stopped.
 
         Raises
         ------
@@ -283,6 +289,8 @@ class Sampler(Readout):
             For each finding that says why the result is not to be trusted.
         EdgeMassWarning
             If posterior mass is piled up at the edge of the prior.
+        CheckpointKeptWarning
+            If a file of the public package was in the place of the run file, and was renamed.
         """
         goal = make_goal(f_live, n_shell, n_eff, n_like_max, discard_exploration)
         limits = make_limits(timeout, deadline, grace)
@@ -300,10 +308,10 @@ class Sampler(Readout):
         except (KeyboardInterrupt, Termination):
             Output(sys.stderr).write(f"{session.how_to_continue()}\n")
             raise
-        if np.isfinite(self.log_z):
+        if self.log_z is not None:
             periodic = session.config.build.periodic
             warn_about(session.state, session.estimate, self._prior, periodic, discard_exploration)
-        return RunOutcome(reason)
+        return reason.is_success
 
     def close(self) -> None:
         """End worker processes that belong to the sampler; pools that were given stay."""

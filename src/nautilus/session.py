@@ -3,6 +3,8 @@
 import logging
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -10,8 +12,10 @@ from nautilus._signals import signals_raise, signals_wait
 from nautilus._streams import stream
 from nautilus._types import FloatArray
 from nautilus.checkpoint import Checkpoint
-from nautilus.errors import NautilusError, SettingsError
+from nautilus.checkpoint_settings import CheckpointSettings
+from nautilus.errors import CheckpointMismatchError, NautilusError, SettingsError
 from nautilus.estimates import Estimates
+from nautilus.evaluate.backends import ExecutorHandle
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.tasks import TaskRunner
 from nautilus.limits import Limits
@@ -202,6 +206,85 @@ class Session:
             told = tuple(f"{key}: {text}" for key, text in self._prior.describe())
             header = replace(new_header(self.config, prior=told), created="")
         return describe_run(header, self.state, self._account())
+
+    @property
+    def pools(self) -> tuple[ExecutorHandle, ExecutorHandle]:
+        """Where the likelihood is evaluated, and where the sampler's own work is done."""
+        return self._evaluator.pool, self._runner.pool
+
+    def move(self, for_calls: object, for_own_work: object) -> None:
+        """Go on with other pools; processes of our own that nobody needs any more end.
+
+        Raises
+        ------
+        BackendError
+            If a pool is of no known kind.
+        SettingsError
+            If the run goes on.
+        """
+        self._require_pause("pool_l and pool_s")
+        before = self.pools
+        self._evaluator.pool, self._runner.pool = for_calls, for_own_work
+        for old in set(before) - set(self.pools):
+            old.discard()
+
+    @property
+    def path(self) -> Path | None:
+        """Where the run is kept, or None."""
+        return None if self._checkpoint is None else self._checkpoint.path
+
+    def keep_in(self, settings: CheckpointSettings | None) -> None:
+        """Keep the run in this file from now on; None keeps it in memory only.
+
+        A file that is there must hold this run, and be as far.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be used, or holds another run or less of this one.
+        SettingsError
+            If the run goes on.
+        """
+        self._require_pause("filepath")
+        checkpoint = None if settings is None else Checkpoint(settings, self._prior)
+        if checkpoint is not None:
+            saved = checkpoint.find(self.config, is_seed_given=True)
+            if saved is not None and saved.state.n_like < self.state.n_like:
+                raise CheckpointMismatchError(
+                    f"{checkpoint.path} holds {saved.state.n_like:,} of the {self.state.n_like:,}"
+                    " evaluations of this run. Give another name, or remove that file."
+                )
+            if saved is not None:
+                self._adopt(saved)
+        self._checkpoint = checkpoint
+
+    def save_as(self, settings: CheckpointSettings) -> None:
+        """Write the run as it is now to a file of its own.
+
+        Raises
+        ------
+        CheckpointError
+            If that is not possible.
+        """
+        file = Checkpoint(settings, self._prior)
+        file.create(self.config, self.state, self._account())
+        file.close(self.state, self._account(), self._answer_to_save)
+
+    def densities(self) -> FloatArray:
+        """Return the log density of each proposal at each point of complete stages."""
+        # Their last digits depend on the number of threads.
+        with threadpool_limits(1):
+            self.state = self.state.with_all_densities(self._runner.map)
+        return self.state.table.log_q
+
+    def _require_pause(self, name: str) -> None:
+        if self._is_running:
+            raise SettingsError(f"{name} cannot be set while run() goes on; wait for its end.")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The likelihood of another process is tried there before its run goes on.
+        fresh = {"_is_running": False, "_is_tested": False, "_failure": None, "_end_failure": None}
+        return {**vars(self), **fresh}
 
     def close(self) -> None:
         """End worker processes that belong to the run; pools that were given stay."""

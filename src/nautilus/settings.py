@@ -69,7 +69,6 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
     n_update: object,
     enlarge_per_dim: object,
     n_points_min: object,
-    split_threshold: object,
     periodic: tuple[int, ...],
     n_networks: object,
     neural_network_kwargs: Mapping[str, Any] | None,
@@ -89,13 +88,6 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
     most = (
         10 * stage if n_like_new_bound is None else whole("n_like_new_bound", n_like_new_bound, 50)
     )
-    if split_threshold != 100:
-        warnings.warn(
-            "split_threshold has no meaning here: components of the base are split where that"
-            " describes the points better. Leave it out.",
-            UnusedKeywordWarning,
-            stacklevel=3,
-        )
     emulator = _network_settings(named("neural_network_kwargs", neural_network_kwargs))
     build = BuildSettings(
         emulator=replace(emulator, n_networks=whole("n_networks", n_networks, 0, 64)),

@@ -27,6 +27,7 @@ from nautilus import (
     SettingsError,
     StaleLockWarning,
     StopReason,
+    checkpoint_settings,
 )
 from nautilus.recheck import choose_rows
 from nautilus.runfile import RunStore, file, read_run, store
@@ -113,8 +114,8 @@ class TestGoingOn:
     @pytest.mark.parametrize("n", [1, 97, 150, 151, 333, 600])
     def test_a_new_sampler_goes_on_where_another_stopped(self, n, path, reference):
         with make(path, bent_with_blobs) as sampler:
-            outcome = sampler.run(n_like_max=n, **GOAL)
-            assert outcome.reason is StopReason.CALLS
+            sampler.run(n_like_max=n, **GOAL)
+            assert sampler.stop_reason is StopReason.CALLS
         with make(path, bent_with_blobs) as sampler:
             assert sampler.n_like == n
             assert sampler.run(**GOAL)
@@ -245,7 +246,8 @@ class TestGoingOn:
             with pytest.raises(CheckpointStorageError, match="does not answer"):
                 sampler.run(**GOAL)
         ledger = sampler._session.state.ledger
-        assert sampler.run(n_like_max=sampler.n_like).reason is StopReason.CALLS
+        assert not sampler.run(n_like_max=sampler.n_like)
+        assert sampler.stop_reason is StopReason.CALLS
         assert sampler._session.state.ledger is ledger  # and not that of the file
         assert sampler.run(**GOAL)
         assert bits(sampler) == reference
@@ -497,12 +499,15 @@ class TestNames:
         assert read_run(stopped).state.n_like == 400
 
     @pytest.mark.parametrize("name", ["run.h5", "run.HDF5"])
-    def test_a_name_of_another_format_is_taken_with_a_warning(self, name, tmp_path):
+    def test_a_name_of_another_format_is_taken_with_one_warning(self, name, tmp_path, monkeypatch):
+        monkeypatch.setattr(checkpoint_settings, "_told", set())
         with pytest.warns(CheckpointNameWarning, match=r"SQLite.* run\.nautilus") as caught:
             sampler = make(tmp_path / name)
         assert caught[0].filename == __file__
         sampler.run(n_like_max=50)
         assert read_run(tmp_path / name).state.n_like == 50
+        make(tmp_path / name)
+        make(tmp_path / f"other-{name}")
 
     def test_a_relative_name_stays_where_it_was(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
@@ -512,9 +517,15 @@ class TestNames:
         sampler.run(n_like_max=50)
         assert (tmp_path / "run.nautilus").exists()
 
-    def test_a_folder_that_is_missing_is_told_at_once(self, tmp_path):
-        with pytest.raises(CheckpointStorageError, match="its folder is there"):
-            make(tmp_path / "nowhere" / "run.nautilus")
+    def test_folders_that_are_missing_are_made(self, tmp_path):
+        path = tmp_path / "some" / "where" / "run.nautilus"
+        make(path).run(n_like_max=50)
+        assert read_run(path).state.n_like == 50
+
+    def test_a_folder_that_cannot_be_made_is_told_at_once(self, path):
+        path.touch()
+        with pytest.raises(CheckpointStorageError, match="its folder may be written to"):
+            make(path / "run.nautilus")
 
     def test_nothing_is_made_before_the_run(self, path):
         make(path)

@@ -105,11 +105,13 @@ def test_a_run_ends_in_time(monkeypatch):
     prior = Prior()
     prior.add_parameter("a")
     sampler = Sampler(prior, lambda p: -p["a"], n_live=50, seed=1)
-    assert sampler.run(deadline=NOW + 4, grace=5).reason is StopReason.TIME
+    assert not sampler.run(deadline=NOW + 4, grace=5)
+    assert sampler.stop_reason is StopReason.TIME
     assert sampler.n_like == 0
     # From here on each call takes a second.
     monkeypatch.setattr(
         "nautilus.stopwatch.time", SimpleNamespace(monotonic=lambda: float(sampler.n_like))
     )
-    assert sampler.run(deadline=NOW + 55, grace=5, n_like_max=200).reason is StopReason.TIME
+    assert not sampler.run(deadline=NOW + 55, grace=5, n_like_max=200)
+    assert sampler.stop_reason is StopReason.TIME
     assert 50 <= sampler.n_like < 200

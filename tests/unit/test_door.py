@@ -53,15 +53,19 @@ def test_boost_of_wrong_kind():
 
 
 def test_f_live_after_going_on():
-    s = make()
-    s.run(f_live=0.2, n_eff=200)
-    known = s.f_live
+    s, shares = make(), []
+
+    def note(record):
+        shares.append(record.f_live)
+
+    s.run(f_live=0.2, n_eff=200, callback=note)
+    known = shares[-1]
     assert known < 1.0
-    s.run(f_live=0.2, n_eff=5000, n_like_max=s.n_like + 10)
-    s.run(f_live=0.2, n_eff=5000, n_like_max=s.n_like + 10)
-    assert s.f_live == known
-    s.run(timeout=0)
-    assert s.f_live == known
+    for _ in range(2):
+        s.run(f_live=0.2, n_eff=5000, n_like_max=s.n_like + 10, callback=note)
+    assert shares[-1] == known
+    s.run(timeout=0, callback=note)
+    assert shares[-1] == known
 
 
 def test_least_component():

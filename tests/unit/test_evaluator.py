@@ -75,7 +75,7 @@ def test_dictionary_holds_scalars_or_arrays():
 
 
 def test_arguments_are_passed_on():
-    def log_l(x, add, times):
+    def log_l(add, x, times):
         return (x[0] + add) * times
 
     found, _ = evaluate(Likelihood(log_l, ArrayPrior(), args=[1.0], kwargs={"times": 2.0}))

@@ -318,6 +318,7 @@ class TestErrors:
         for name, content, told in (
             ("empty", b"", "is empty"),
             ("hdf5", b"\x89HDF\r\n\x1a\n" + bytes(200), "is an HDF5 file"),
+            ("archive", b"PK\x03\x04" + bytes(200), "Posterior.load reads"),
             ("text", b"a,b\n" * 100, "is not a run file"),
             ("short", path.read_bytes()[:5000], "is damaged"),
             ("newer.nautilus", None, "it has version 7, written by a newer package"),

@@ -2,14 +2,23 @@
 
 import copy
 import dataclasses
+import json
 import pickle
 
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from nautilus.errors import NoResultError, SettingsError
+from nautilus.errors import (
+    CheckpointDamagedError,
+    CheckpointForeignError,
+    CheckpointStorageError,
+    CheckpointVersionError,
+    NoResultError,
+    SettingsError,
+)
 from nautilus.posterior import Posterior, edge_mass, equal_weight
+from nautilus.run_information import RunInformation
 
 TAILS = 0.5 * (1.0 - 0.68), 0.5 * (1.0 + 0.68)
 
@@ -334,6 +343,159 @@ class TestEdgeMass:
     def test_misuse(self, points, width, message):
         with pytest.raises(SettingsError, match=message):
             edge_mass(points, np.zeros(3), width)
+
+
+BLOBS = {
+    "none": None,
+    "numbers": np.arange(150.0).reshape(50, 3),
+    "truth values": np.arange(50) % 2 == 0,
+    "text": np.array([f"é{i}" for i in range(50)]),
+    "structured": np.array(
+        [(i, f"n{i}", [i, 2.0]) for i in range(50)],
+        dtype=[("i", "i4"), ("name", "S5"), ("pair", float, 2)],
+    ),
+}
+
+RUN = RunInformation(
+    n_dim=2, n_live=60, phase="sampling", n_stages=3, n_proposals=4, n_calls=300,
+    elapsed_seconds=0.1, likelihood_seconds=1 / 3, call_seconds=np.nan, prior=("a: é", "b: 1"),
+    package="0.1.0", created="",
+)  # fmt: skip
+
+
+class TestFiles:
+    @pytest.mark.parametrize("blobs", BLOBS.values(), ids=BLOBS)
+    def test_everything_comes_back_bit_for_bit(self, blobs, tmp_path, bits):
+        rng = np.random.default_rng(1)
+        posterior = make(
+            array=np.asfortranarray(rng.normal(size=(50, 2))), log_weights=rng.normal(size=50),
+            log_l=rng.normal(size=50), blobs=blobs, log_z=np.float64(-1 / 3), log_z_err=np.inf,
+            tail_index=np.nan, n_like=4, findings=("one", "zwölf"), notes=("two",),
+            run=RUN, seed=2**62 + 1,
+        )  # fmt: skip
+        posterior.save(tmp_path / "some" / "result")
+        found = Posterior.load(tmp_path / "some" / "result")
+        assert bits(found) == bits(posterior)
+        with pytest.raises(ValueError, match="read-only"):
+            found.log_weights[0] = 0.0
+
+    def test_numbers_of_numpy_become_plain_ones(self, tmp_path):
+        make(n_like=np.int64(4), seed=np.uint64(5)).save(tmp_path / "result")
+        found = Posterior.load(tmp_path / "result")
+        assert (found.n_like, found.seed) == (4, 5)
+
+    def test_weights_are_not_normalised_again(self, tmp_path):
+        for seed in range(20):
+            log_w = np.random.default_rng(seed).normal(size=50, scale=5)
+            posterior = make(log_weights=log_w)
+            posterior.save(tmp_path / "result", overwrite=True)
+            np.testing.assert_array_equal(
+                Posterior.load(tmp_path / "result").log_weights, posterior.log_weights
+            )
+
+    def test_a_file_that_is_there_is_kept(self, tmp_path):
+        path = tmp_path / "result"
+        make(seed=1).save(path)
+        with pytest.raises(CheckpointStorageError, match=r"not written over.*overwrite=True"):
+            make(seed=2).save(path)
+        assert Posterior.load(path).seed == 1
+        make(seed=2).save(path, overwrite=True)
+        assert Posterior.load(path).seed == 2
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_objects_are_refused_before_anything_is_written(self, tmp_path):
+        with pytest.raises(SettingsError, match=r"blobs are of type object.*numbers"):
+            make(blobs=np.array([None] * 50)).save(tmp_path / "result")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_place_that_cannot_be_written_to(self, tmp_path):
+        (tmp_path / "file").touch()
+        for path in (tmp_path / "file" / "result", tmp_path):
+            with pytest.raises(CheckpointStorageError, match="cannot be made"):
+                make().save(path, overwrite=True)
+        with pytest.raises(CheckpointStorageError, match="cannot be opened"):
+            Posterior.load(tmp_path / "nowhere")
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"a text", "no file of a posterior"),
+            (b"SQLite format 3\0" + bytes(200), r"nautilus\.load"),
+            (b"\x89HDF\r\n\x1a\n", "no file of a posterior"),
+        ],
+    )
+    def test_a_file_of_another_kind(self, content, message, tmp_path):
+        (tmp_path / "file").write_bytes(content)
+        with pytest.raises(CheckpointForeignError, match=message):
+            Posterior.load(tmp_path / "file")
+
+    @pytest.mark.parametrize(
+        "told", [b"no json", b"[]", b'{"kind": "chain", "version": 1, "values": {}}', None]
+    )
+    def test_arrays_of_another_kind(self, told, tmp_path):
+        arrays = {"array": np.zeros(3)}
+        if told is not None:
+            arrays["json"] = np.frombuffer(told, np.uint8)
+        np.savez(tmp_path / "file.npz", **arrays)
+        with pytest.raises(CheckpointForeignError, match="no file of a posterior"):
+            Posterior.load(tmp_path / "file.npz")
+
+    def change(self, path, **changes):
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        told = json.loads(arrays["json"].tobytes())
+        told["values"].update(changes.pop("values", {}))
+        told.update(changes)
+        arrays["json"] = np.frombuffer(json.dumps(told).encode(), np.uint8)
+        with path.open("wb") as file:
+            np.savez(file, **arrays)
+
+    def test_values_that_no_result_has(self, tmp_path):
+        for values in ({"n_eff": -1.0}, {"more": 3}, {"names": ["a"]}, {"run": {"n_dim": 2}}):
+            path = tmp_path / "result"
+            make().save(path, overwrite=True)
+            self.change(path, values=values)
+            with pytest.raises(CheckpointDamagedError, match="does not hold a posterior"):
+                Posterior.load(path)
+
+    def test_a_newer_version(self, tmp_path):
+        make().save(tmp_path / "result")
+        self.change(tmp_path / "result", version=2)
+        with pytest.raises(CheckpointVersionError, match="newer version"):
+            Posterior.load(tmp_path / "result")
+
+    def test_no_damage_goes_unnoticed(self, tmp_path, bits):
+        path = tmp_path / "result"
+        posterior = make(n=5, blobs=np.arange(5))
+        posterior.save(path)
+        content = path.read_bytes()
+        for place in range(0, len(content), 7):
+            changed = bytearray(content)
+            changed[place] ^= 0x55
+            path.write_bytes(changed)
+            try:
+                found = Posterior.load(path)
+            except (CheckpointDamagedError, CheckpointForeignError):
+                continue
+            assert bits(found) == bits(posterior)  # bytes without meaning, such as dates
+        for n in range(0, len(content), 13):
+            path.write_bytes(content[:n])
+            with pytest.raises(CheckpointDamagedError, match="cannot be read"):
+                Posterior.load(path)
+
+    def test_nothing_in_a_file_is_executed(self, tmp_path):
+        make().save(tmp_path / "result")
+        with np.load(tmp_path / "result") as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        arrays["blobs"] = np.array([Evil()] * 50)
+        np.savez(tmp_path / "evil.npz", **arrays)
+        with pytest.raises(CheckpointDamagedError, match="allow_pickle=False"):
+            Posterior.load(tmp_path / "evil.npz")
+
+
+class Evil:
+    def __reduce__(self):
+        return pytest.fail, ("it was executed",)
 
 
 class TestText:

@@ -1,5 +1,7 @@
 """Priors: exact values, both edges of the cube, and each misuse."""
 
+import copy
+import operator
 import subprocess
 import sys
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nautilus.errors import PriorError
+from nautilus.errors import PriorError, PriorTypeError
 from nautilus.prior import DictionaryMap, FunctionPrior, Prior, as_prior_map
 
 
@@ -66,10 +68,45 @@ def test_keys_and_dists_are_readable_in_order(mixed):
     assert mixed.dists[mixed.keys.index("a")].logpdf(0.0) == pytest.approx(-np.log(10))
 
 
-def test_changing_what_was_read_changes_nothing(mixed):
-    mixed.keys.append("z")
-    mixed.dists.clear()
-    assert len(mixed.keys) == len(mixed.dists) == 6
+CHANGES = {
+    "append": lambda names: names.append("z"),
+    "extend": lambda names: names.extend(["z"]),
+    "insert": lambda names: names.insert(0, "z"),
+    "pop": lambda names: names.pop(),
+    "remove": lambda names: names.remove(names[0]),
+    "clear": lambda names: names.clear(),
+    "sort": lambda names: names.sort(),
+    "reverse": lambda names: names.reverse(),
+    "set": lambda names: operator.setitem(names, 0, "z"),
+    "delete": lambda names: operator.delitem(names, 0),
+    "add": lambda names: operator.iadd(names, ["z"]),
+    "repeat": lambda names: operator.imul(names, 2),
+}
+
+
+@pytest.mark.parametrize("name", ["keys", "dists", "free_keys"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_is_read_of_a_prior_cannot_be_changed(mixed, name, change):
+    before = list(getattr(mixed, name))
+    with pytest.raises(PriorError, match=r"cannot be changed in place.*add_parameter\(key, dist\)"):
+        change(getattr(mixed, name))
+    assert getattr(mixed, name) == before
+
+
+def test_copies_of_what_is_read_of_a_prior_are_lists_like_any_other(mixed):
+    for own in (list(mixed.keys), mixed.keys[:], copy.deepcopy(mixed.keys)):
+        own.append("z")
+        assert own == [*mixed.keys, "z"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"key": 1}, {"key": ("a",)}, {"dist": object()}, {"dist": True}, {"periodic": "yes"}]
+)
+def test_a_wrong_type_is_a_type_error_too(wrong):
+    with pytest.raises(PriorTypeError, match="ive ") as caught:
+        Prior().add_parameter(**wrong)
+    assert isinstance(caught.value, TypeError)
+    assert isinstance(caught.value, PriorError)
 
 
 def test_parameters_without_key_are_numbered_by_position():
@@ -432,7 +469,7 @@ def triangle(u):
     return theta
 
 
-def scaled(u, low, width=1.0):
+def scaled(low, u, width=1.0):
     u *= width
     u += low
     return u

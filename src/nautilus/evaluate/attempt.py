@@ -60,7 +60,7 @@ def attempt(
         given = _fresh(parameters)
         try:
             limit = TimeLimit(likelihood.call_timeout, manner.ending)
-            returned = limit.call(likelihood.function, given, *likelihood.args, **likelihood.kwargs)
+            returned = limit.call(likelihood.bound(), given)
         except Termination:
             raise
         except Expired:

@@ -58,6 +58,11 @@ class ExecutorHandle:
         Called with calls that go on although nobody waits for them any more.
     poll_seconds
         How long to wait for a call before `check` is called.
+
+    Attributes
+    ----------
+    given
+        What the user gave as the pool.
     """
 
     def __init__(
@@ -82,6 +87,12 @@ class ExecutorHandle:
         self._is_closed = False
         self.recovery = recovery
         self.poll_seconds = poll_seconds
+        self.given: Any = None
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether calls are made at once, by whoever wants them."""
+        return self._make is SerialExecutor
 
     @property
     def n_workers(self) -> int:
@@ -179,15 +190,9 @@ def as_executor(pool: object, threads_per_worker: int | None = 1) -> ExecutorHan
     """
     if isinstance(pool, ExecutorHandle):
         return pool
-    if pool is None:
-        return ExecutorHandle(SerialExecutor, 1)
-    if isinstance(pool, str):
-        return _of_name(pool)
-    for recognise in (_of_cluster, _of_executor, _of_mapper):
-        handle = recognise(pool)
-        if handle is not None:
-            return handle
-    return _of_number(pool, threads_per_worker)
+    handle = _made_of(pool, threads_per_worker)
+    handle.given = pool
+    return handle
 
 
 def as_pools(
@@ -214,6 +219,18 @@ def as_pools(
         raise BackendError(f"pool has {len(pool)} entries. {ACCEPTED}")
     first, second = (as_executor(one, threads_per_worker) for one in pool)
     return first, second
+
+
+def _made_of(pool: object, threads_per_worker: int | None) -> ExecutorHandle:
+    if pool is None:
+        return ExecutorHandle(SerialExecutor, 1)
+    if isinstance(pool, str):
+        return _of_name(pool)
+    for recognise in (_of_cluster, _of_executor, _of_mapper):
+        handle = recognise(pool)
+        if handle is not None:
+            return handle
+    return _of_number(pool, threads_per_worker)
 
 
 def _of_name(pool: str) -> ExecutorHandle:

@@ -15,7 +15,7 @@ from nautilus._types import FloatArray
 from nautilus.errors import BackendError, SettingsError
 from nautilus.evaluate import worker
 from nautilus.evaluate.answers import Failure, error_of
-from nautilus.evaluate.backends import as_executor
+from nautilus.evaluate.backends import ExecutorHandle, as_executor
 from nautilus.evaluate.batch import Batch, Results
 from nautilus.evaluate.blobs import BlobLayout
 from nautilus.evaluate.calls import ChunkResult, failed_chunk
@@ -80,6 +80,15 @@ class Evaluator:
     def n_workers(self) -> int:
         """Number of chunks that can be evaluated at the same time."""
         return self._handle.n_workers
+
+    @property
+    def pool(self) -> ExecutorHandle:
+        """Where points are evaluated; may be set between evaluations."""
+        return self._handle
+
+    @pool.setter
+    def pool(self, pool: object) -> None:
+        self._handle = as_executor(pool, self._n_threads)
 
     def restore(self, counts: Counts, layout: BlobLayout | None) -> None:
         """Go on from what an evaluator of the same likelihood knew."""
@@ -176,6 +185,9 @@ class Evaluator:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _without_pool, (self._likelihood, self._n_threads, self._counts, self._layout)
 
     def _results(
         self,
@@ -276,6 +288,15 @@ class Evaluator:
                     "open files, locks and the like out of them, or use pool=None or threads."
                 ) from error
         return self._payload
+
+
+def _without_pool(
+    likelihood: Likelihood, n_threads: int | None, counts: Counts, layout: BlobLayout | None
+) -> Evaluator:
+    """Return a copy of an evaluator that was pickled; workers cannot be."""
+    evaluator = Evaluator(likelihood, threads_per_worker=n_threads)
+    evaluator.restore(counts, layout)
+    return evaluator
 
 
 def _parse_points(points: FloatArray) -> FloatArray:

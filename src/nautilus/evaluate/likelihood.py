@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Real
 from typing import Any, Literal, Protocol, get_args
 
@@ -42,7 +43,7 @@ class Likelihood:
     Parameters
     ----------
     function
-        Called as ``function(parameters, *args, **kwargs)``; returns the natural logarithm of the
+        Called as ``function(*args, parameters, **kwargs)``; returns the natural logarithm of the
         likelihood, or a tuple of it and blobs.
     prior
         Turns points of the unit cube into parameters.
@@ -105,6 +106,12 @@ class Likelihood:
         object.__setattr__(self, "args", tuple(self.args))
         object.__setattr__(self, "kwargs", dict(self.kwargs))
         object.__setattr__(self, "blobs_dtype", _parse_dtype(self.blobs_dtype))
+
+    def bound(self) -> Callable[..., Any]:
+        """Return the function of parameters alone."""
+        if not self.args and not self.kwargs:
+            return self.function
+        return partial(self.function, *self.args, **self.kwargs)
 
     def prepare(self) -> None:
         """Build the likelihood in this process if it is one that is built where it is called.

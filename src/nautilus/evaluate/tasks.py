@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from nautilus.evaluate import worker
-from nautilus.evaluate.backends import as_executor
+from nautilus.evaluate.backends import ExecutorHandle, as_executor
 from nautilus.evaluate.flight import Flight, Job
 
 HERE_SECONDS = 0.02
@@ -41,6 +41,15 @@ class TaskRunner:
         """Number of tasks that can run at the same time."""
         return self._handle.n_workers
 
+    @property
+    def pool(self) -> ExecutorHandle:
+        """Where tasks run; may be set when none does."""
+        return self._handle
+
+    @pool.setter
+    def pool(self, pool: object) -> None:
+        self._handle = as_executor(pool, self._n_threads)
+
     def map(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Return ``function(*task)`` for each task, in order.
 
@@ -74,6 +83,9 @@ class TaskRunner:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _without_pool, (self._n_threads,)
 
     def _send(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
         answers: list[Any] = [None] * len(tasks)
@@ -111,6 +123,11 @@ class TaskRunner:
             return
         new = max(seconds / n_tasks, LEAST_SECONDS)
         self._seconds[function] = 0.5 * (self._seconds.get(function, new) + new)
+
+
+def _without_pool(n_threads: int | None) -> TaskRunner:
+    """Return a copy of a runner that was pickled; workers cannot be."""
+    return TaskRunner(threads_per_worker=n_threads)
 
 
 def _describe(numbers: range, name: str) -> str:

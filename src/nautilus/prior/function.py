@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nautilus._types import FloatArray
-from nautilus.errors import PriorError
+from nautilus.errors import PriorError, PriorTypeError
 
 REAL_KINDS: Final = "biuf"
 """Kinds of NumPy types that hold real numbers."""
@@ -25,7 +26,7 @@ class FunctionPrior:
     Parameters
     ----------
     function
-        Called as ``function(u, *args, **kwargs)`` with a copy of one point, shape (d,); if
+        Called as ``function(*args, u, **kwargs)`` with a copy of one point, shape (d,); if
         `is_vectorized`, with points of shape (n, d). It returns the parameters: an array of
         shape (k,) or (n, k), or a dictionary whose values belong to one point or have length n.
     n_dim
@@ -49,12 +50,12 @@ class FunctionPrior:
 
     def __post_init__(self) -> None:
         if not callable(self.function):
-            raise PriorError(
+            raise PriorTypeError(
                 f"The prior is {self.function!r}; give a nautilus.Prior or a function that maps "
                 "the unit cube to parameters."
             )
         if isinstance(self.n_dim, bool) or not isinstance(self.n_dim, int | np.integer):
-            raise PriorError(
+            raise PriorTypeError(
                 f"The prior is a function and n_dim={self.n_dim!r}; give the number of dimensions "
                 "of the unit cube as an integer."
             )
@@ -119,8 +120,14 @@ class FunctionPrior:
             return {key: value[0] for key, value in many.items()}
         return np.asarray(many[0])
 
+    def bound(self) -> Callable[..., Any]:
+        """Return the function of points alone."""
+        if not self.args and not self.kwargs:
+            return self.function
+        return partial(self.function, *self.args, **self.kwargs)
+
     def _call(self, unit: FloatArray) -> Any:
-        return self.function(unit, *self.args, **self.kwargs)
+        return self.bound()(unit)
 
     def _one(self, unit: FloatArray) -> Parameters:
         result = self._call(unit)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from nautilus._types import FloatArray
-from nautilus.errors import PriorError
+from nautilus.errors import PriorError, PriorTypeError
 
 LOWER_METHODS: Final = ("ppf", "icdf")
 UPPER_METHODS: Final = ("isf", "iccdf")
@@ -146,7 +146,9 @@ def parse_dist(key: str, dist: object, known_keys: Collection[str]) -> Marginal:
     Raises
     ------
     PriorError
-        If `dist` is none of these or has values without meaning.
+        If it has values without meaning.
+    PriorTypeError
+        If it is none of these.
     """
     if isinstance(dist, str):
         return _parse_tie(key, dist, known_keys)
@@ -201,7 +203,7 @@ def _parse_distribution(key: str, dist: Any) -> Distribution:
     lower = next((name for name in LOWER_METHODS if hasattr(dist, name)), "")
     upper = next((name for name in UPPER_METHODS if hasattr(dist, name)), "")
     if not lower and not upper:
-        raise PriorError(
+        raise PriorTypeError(
             f"Parameter {key!r} has dist={dist!r}, which is not a distribution: it has no method "
             "'ppf' or 'isf'. Give a (low, high) pair, a number, the key of another parameter or "
             "a frozen scipy.stats distribution."

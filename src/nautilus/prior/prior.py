@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nautilus._types import FloatArray
-from nautilus.errors import PriorError
+from nautilus.errors import PriorError, PriorTypeError
+from nautilus.prior.listing import Listing
 from nautilus.prior.marginals import Distribution, Fixed, Marginal, Tied, Uniform, parse_dist
 
 
@@ -67,15 +68,20 @@ class Prior:
         Raises
         ------
         PriorError
-            If the key is taken or not a name, or `dist` or `periodic` have no meaning.
+            If the key is taken or empty, or `dist` has values without meaning.
+        PriorTypeError
+            If an argument is of a type without meaning.
         """
         name = f"x_{len(self._parameters)}" if key is None else key
         if not isinstance(name, str) or not name:
-            raise PriorError(f"A parameter has key={key!r}; give a string that is not empty.")
+            kind = PriorError if isinstance(name, str) else PriorTypeError
+            raise kind(f"A parameter has key={key!r}; give a string that is not empty.")
         if name in self.keys:
             raise PriorError(f"Parameter {name!r} exists already; give each parameter its own key.")
         if not isinstance(periodic, bool | np.bool_):
-            raise PriorError(f"Parameter {name!r} has periodic={periodic!r}; give True or False.")
+            raise PriorTypeError(
+                f"Parameter {name!r} has periodic={periodic!r}; give True or False."
+            )
         parameter = _Parameter(name, parse_dist(name, dist, self.keys), bool(periodic))
         if parameter.is_periodic and not parameter.is_free:
             raise PriorError(
@@ -86,18 +92,18 @@ class Prior:
 
     @property
     def keys(self) -> list[str]:
-        """Keys of all parameters, in the order in which they were added."""
-        return [parameter.key for parameter in self._parameters]
+        """Keys of all parameters, in the order in which they were added; cannot be changed."""
+        return Listing(parameter.key for parameter in self._parameters)
 
     @property
     def dists(self) -> list[Any]:
         """Distribution, number or key of each parameter; bounds as a uniform distribution."""
-        return [parameter.marginal.public() for parameter in self._parameters]
+        return Listing(parameter.marginal.public() for parameter in self._parameters)
 
     @property
     def free_keys(self) -> list[str]:
         """Keys of the free parameters: the dimensions of the unit cube."""
-        return [parameter.key for parameter in self._parameters if parameter.is_free]
+        return Listing(parameter.key for parameter in self._parameters if parameter.is_free)
 
     @property
     def periodic(self) -> tuple[int, ...]:

@@ -1,12 +1,10 @@
 """Why a run stopped."""
 
-from dataclasses import dataclass
-from enum import Enum
-from typing import final
+from enum import StrEnum
 
 
-class StopReason(Enum):
-    """Each member carries the sentence that a user reads."""
+class StopReason(StrEnum):
+    """Why a run stopped; each member is the sentence that a user reads."""
 
     GOAL = "the wanted effective sample size was reached"
     UNTRUSTED = "the wanted effective sample size was reached, but with findings"
@@ -19,20 +17,3 @@ class StopReason(Enum):
     def is_success(self) -> bool:
         """Whether the goal of the run was reached."""
         return self in {StopReason.GOAL, StopReason.UNTRUSTED}
-
-
-@final
-@dataclass(frozen=True)
-class RunOutcome:
-    """What `Sampler.run` returns: true if the goal was reached.
-
-    Attributes
-    ----------
-    reason
-        Why the run stopped.
-    """
-
-    reason: StopReason
-
-    def __bool__(self) -> bool:
-        return self.reason.is_success

@@ -24,7 +24,7 @@ from nautilus.runfile.schema import APPLICATION_ID, require_known
 MAGIC, N_HEADER = b"SQLite format 3\0", 100
 """Every SQLite database begins with the one and has a header of the other number of bytes."""
 
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+HDF5_MAGIC, ZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 
 STEPS_LEAST, STEPS_PER_BYTE = 10**6, 1
 """Most steps of SQLite's interpreter until a file has been looked at; a sound one takes a tenth of
@@ -66,7 +66,13 @@ def check_first_bytes(path: Path) -> None:
     if first.startswith(HDF5_MAGIC):
         raise CheckpointForeignError(
             f"{path} is an HDF5 file, perhaps a checkpoint of the public package, whose runs cannot"
-            " be continued here. It is left as it is; give another file name."
+            " be continued here. It is left as it is; give another file name, or resume=False to"
+            " keep it under a name with date and time and begin a new run."
+        )
+    if first.startswith(ZIP_MAGIC):
+        raise CheckpointForeignError(
+            f"{path} is an archive, not a run file. Posterior.load reads what Posterior.save"
+            " wrote; otherwise give another file name."
         )
     if first[: len(MAGIC)] != MAGIC[: len(first)]:
         raise CheckpointForeignError(
@@ -84,6 +90,19 @@ def check_first_bytes(path: Path) -> None:
         require_known(version)
         if first[18:20] != b"\1\1":
             raise CheckpointDamagedError("its journal mode is not that of a run file.")
+
+
+def is_hdf5(path: Path) -> bool:
+    """Tell whether a file is what the public package keeps its runs in.
+
+    Raises
+    ------
+    CheckpointStorageError
+        If it cannot be read.
+    """
+    with looked_up(path):
+        first = first_bytes(path, len(HDF5_MAGIC)) if path.is_file() else None
+    return first == HDF5_MAGIC
 
 
 def connect(path: Path, *, writes: bool) -> sqlite3.Connection:

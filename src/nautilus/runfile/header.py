@@ -111,7 +111,8 @@ def require_match(saved: RunHeader, given: RunHeader, path: Path) -> None:
         told = "".join(f"\n  {line}" for line in lines)
         raise CheckpointMismatchError(
             f"{path} holds another run:{told}\nTo continue it, use what is in the file; to begin a"
-            " new run, give another file name."
+            f" new run, give another file name; to read its results, nautilus.load({str(path)!r})"
+            " needs neither prior nor likelihood."
         )
 
 

@@ -61,6 +61,8 @@ def looked_up(path: Path) -> Iterator[None]:
 def make_file(path: Path, *, replaces: bool) -> Path:
     """Return the name of a new, empty file beside the one that is to be made.
 
+    Folders that are missing are made.
+
     Parameters
     ----------
     path
@@ -83,6 +85,7 @@ def make_file(path: Path, *, replaces: bool) -> Path:
         )
     beside = path.with_name(f".{path.name}.{token_hex(8)}.new")
     with _permitted(path, "made"):
+        path.parent.mkdir(parents=True, exist_ok=True)
         beside.touch(exist_ok=False)
     return beside
 
@@ -176,7 +179,7 @@ def _permitted(path: Path, done: str) -> Iterator[None]:
     except OSError as error:
         raise CheckpointStorageError(
             f"{path} cannot be {done} ({error.strerror});"
-            f" {remedy_of(error, 'check that its folder is there and may be written to')}."
+            f" {remedy_of(error, 'check that its folder may be written to')}."
         ) from error
 
 
@@ -202,7 +205,7 @@ def try_folder(path: Path) -> None:
     Raises
     ------
     CheckpointStorageError
-        If its folder is missing or cannot be written to.
+        If its folder cannot be made or written to.
     """
     remove(make_file(path, replaces=False))
 

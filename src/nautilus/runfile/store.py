@@ -114,7 +114,7 @@ class RunStore:
         Parameters
         ----------
         path
-            Where; the folder must exist.
+            Where; folders that are missing are made.
         header
             Which run it is.
         state
@@ -129,7 +129,7 @@ class RunStore:
         Raises
         ------
         CheckpointStorageError
-            If something is there already, or the folder is missing or cannot be written to.
+            If something is there already, or the folder cannot be made or written to.
         """
         where = Path(path)
         beside = make_file(where, replaces=replaces)
