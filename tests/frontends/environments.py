@@ -5,7 +5,7 @@ import subprocess
 import venv
 from pathlib import Path
 
-from catalogue import FrontEnd
+from front_ends import FrontEnd
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".frontends"

@@ -6,7 +6,7 @@
 
 Each script of this folder drives one front end from its beginning to its end on a problem with a
 known answer. It is run with this package each time, and with the public package once: its outcome
-is kept in ``public.jsonl`` with a digest of the script and the versions. One line is printed for
+is kept in ``public.jsonl`` with the versions and a digest of the script. One line is printed for
 each script. The status is 1 if one breaks with this package that works with the public one and is
 not listed as an exception.
 """
@@ -21,8 +21,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from catalogue import FRONT_ENDS, FrontEnd
 from environments import PUBLIC_REQUIREMENT, ROOT, environment_of, install_packages
+from front_ends import FRONT_ENDS, FrontEnd
 
 HERE = Path(__file__).resolve().parent
 PAGE = ROOT / "docs" / "compatibility.md"
@@ -69,12 +69,19 @@ def last_line(text: str) -> str:
     return (lines or ["it ended without a word"])[-1][:200].replace("|", "\\|")
 
 
+def digest_of(script: str) -> str:
+    """Return a digest of a script and of what it imports from this folder."""
+    text = (HERE / f"{script}.py").read_text(encoding="utf-8")
+    used = [path for path in HERE.glob("*.py") if f"from {path.stem} import" in text]
+    parts = [text, *(path.read_text(encoding="utf-8") for path in sorted(used))]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:12]
+
+
 def of_public(front_end: FrontEnd, script: str, python: Path, package: Path) -> Row:
     """Return the outcome with the public package, run only if it is not known."""
-    digest = hashlib.sha256((HERE / f"{script}.py").read_bytes()).hexdigest()[:12]
     key = {
         "script": script,
-        "digest": digest,
+        "digest": digest_of(script),
         "requirements": [*front_end.requirements, PUBLIC_REQUIREMENT],
     }
     for line in KEPT.read_text(encoding="utf-8").splitlines() if KEPT.exists() else ():

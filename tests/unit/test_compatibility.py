@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 import nautilus.pool
 from nautilus import Prior, Sampler
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
+TESTS = Path(__file__).resolve().parents[1]
+PAGE = TESTS.parent / "docs" / "compatibility.md"
 
 PUBLIC = {
     "Keywords of `Sampler`": """prior likelihood n_dim n_live n_update enlarge_per_dim n_points_min
@@ -99,3 +101,17 @@ def test_keywords_can_be_read_but_for_those_that_are_given_away():
     assert KEYWORDS - names_of(Sampler) == {"pool"}
     order = PUBLIC["Keywords of `Sampler`"].split()
     assert list(inspect.signature(Sampler).parameters)[: len(order)] == order
+
+
+def test_every_front_end_that_is_run_is_in_the_table_with_its_version(monkeypatch):
+    monkeypatch.syspath_prepend(TESTS / "frontends")
+    expected = [
+        (front_end.name, front_end.requirements[0].split("==")[1], what)
+        for front_end in import_module("front_ends").FRONT_ENDS
+        for what in front_end.scripts.values()
+    ]
+    text = PAGE.read_text(encoding="utf-8")
+    text = text[text.index("measured: begin") : text.index("measured: end")]
+    rows = [re.split(r"(?<!\\) \| ", line.strip("| ")) for line in text.splitlines()[3:-1]]
+    assert [tuple(row[:3]) for row in rows] == expected
+    assert all(re.match("(works|breaks: .+)$", outcome) for row in rows for outcome in row[3:])
