@@ -9,7 +9,7 @@ from typing import Any, Generic, NoReturn, Self, TypeVar, overload
 import numpy as np
 
 from nautilus._streams import stream
-from nautilus._types import BlobArray, FloatArray
+from nautilus._types import BlobArray, FloatArray, IntArray
 from nautilus.checkpoint_settings import make_checkpoint_settings
 from nautilus.errors import SettingsError
 from nautilus.evaluate.backends import ExecutorHandle
@@ -245,7 +245,7 @@ class Legacy(Readout):
             f_live=self.f_live, n_eff=self.n_eff, log_z=self.log_z, end=end,
         )  # fmt: skip
 
-    def shell_bound_occupation(self, fractional: bool = True) -> FloatArray:
+    def shell_bound_occupation(self, fractional: bool = True) -> FloatArray | IntArray:
         """Return how far the proposals overlap.
 
         Proposals are soft and have no bounds that a point is inside of or not. So the entry (i, j)
@@ -261,14 +261,14 @@ class Legacy(Readout):
 
         Returns
         -------
-        FloatArray
+        FloatArray or IntArray
             Shape (K, K) for K proposals, of points of complete stages; the first is the prior. The
             diagonal is one. Shares are NaN where no point was drawn.
         """
         log_q = self._session.densities()
         proposal = self._session.state.ledger.proposal_of_point
         denser = log_q >= log_q[np.arange(len(log_q)), proposal][:, None]
-        counts = np.zeros((log_q.shape[1], log_q.shape[1]))
+        counts = np.zeros((log_q.shape[1], log_q.shape[1]), dtype=np.int64)
         np.add.at(counts, proposal, denser)
         with np.errstate(invalid="ignore"):
             return counts / counts.diagonal()[:, None] if fractional else counts

@@ -87,10 +87,10 @@ CHANGES = {
 @pytest.mark.parametrize("name", ["keys", "dists", "free_keys"])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_what_is_read_of_a_prior_cannot_be_changed(mixed, name, change):
-    before = list(getattr(mixed, name))
+    before = mixed.describe(), len(getattr(mixed, name))
     with pytest.raises(PriorError, match=r"cannot be changed in place.*add_parameter\(key, dist\)"):
         change(getattr(mixed, name))
-    assert getattr(mixed, name) == before
+    assert (mixed.describe(), len(getattr(mixed, name))) == before
 
 
 def test_copies_of_what_is_read_of_a_prior_are_lists_like_any_other(mixed):

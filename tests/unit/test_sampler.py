@@ -440,7 +440,7 @@ class TestGoingOn:
                 n_broken += 1
                 assert sampler.n_like >= n_like
                 n_like = sampler.n_like
-                if np.isfinite(sampler.log_z):
+                if sampler.log_z is not None:
                     assert sampler.result.stop_reason == StopReason.INTERRUPTED.value
             else:
                 break

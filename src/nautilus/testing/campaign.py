@@ -190,8 +190,8 @@ def _read(
     spent: tuple[float, float],
 ) -> Row:
     """Read the answers of a sampler that has just stopped."""
+    points, log_weights, _ = sampler.posterior()  # first: it says why there is no result
     log_z, log_z_err = estimator(sampler)
-    points, log_weights, _ = sampler.posterior()
     summary = summarise(np.asarray(points), np.asarray(log_weights), problem)
     result = sampler.result
     return Row(
