@@ -16,6 +16,7 @@ from nautilus.errors import (
     CheckpointStorageError,
     CheckpointVersionError,
     EdgeMassWarning,
+    KeywordError,
     LikelihoodError,
     NautilusError,
     NautilusWarning,
@@ -27,6 +28,7 @@ from nautilus.errors import (
     StaleLockWarning,
     UntrustedResultWarning,
     UnusedKeywordWarning,
+    UnusualSettingWarning,
     WorkerLostError,
 )
 from nautilus.loading import load
@@ -51,6 +53,7 @@ __all__ = [
     "CheckpointVersionError",
     "Draws",
     "EdgeMassWarning",
+    "KeywordError",
     "LikelihoodError",
     "NautilusError",
     "NautilusWarning",
@@ -68,6 +71,7 @@ __all__ = [
     "StopReason",
     "UntrustedResultWarning",
     "UnusedKeywordWarning",
+    "UnusualSettingWarning",
     "WorkerLostError",
     "__version__",
     "load",

@@ -8,6 +8,7 @@ from math import isfinite
 
 import numpy as np
 
+from nautilus._numbers import reals_of
 from nautilus._types import BoolArray, FloatArray, IntArray
 from nautilus.errors import NoResultError, SettingsError
 
@@ -35,7 +36,7 @@ def normalise(log_weights: FloatArray) -> FloatArray:
     NoResultError
         If no point has any weight.
     """
-    log_w = np.array(log_weights, dtype=np.float64)
+    log_w = reals_of("log_weights", log_weights)
     if log_w.ndim != 1:
         raise SettingsError(
             f"log_weights has shape {log_w.shape}; expected one log weight per point, shape (n,)."
@@ -236,7 +237,7 @@ def edge_mass(
         If the points are not (n, d) numbers in the unit cube, if there is not one weight for each,
         or if ``width`` is out of range.
     """
-    points = np.asarray(unit_points, dtype=np.float64)
+    points = reals_of("unit_points", unit_points)
     if points.ndim != 2 or len(points) != len(log_weights):
         raise SettingsError(
             f"unit_points has shape {points.shape} beside {len(log_weights)} log weights; expected "

@@ -68,7 +68,7 @@ def parse_path(filepath: object) -> Path:
             f"{path.name} will be an SQLite database, whatever its name says; a name such as"
             f" {path.with_suffix('.nautilus').name} misleads nobody.",
             CheckpointNameWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     with suppress(OSError, RuntimeError):  # what is wrong is told when the file is looked up
         if path.is_symlink():

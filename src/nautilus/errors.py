@@ -17,6 +17,10 @@ class SettingsError(NautilusError, ValueError):
     """A keyword has a value that the sampler cannot use."""
 
 
+class KeywordError(SettingsError, TypeError):
+    """A call got a keyword that it does not take; the message says which one may be meant."""
+
+
 class LikelihoodError(NautilusError, RuntimeError):
     """The likelihood raised, or returned something that is not a log-likelihood.
 
@@ -94,6 +98,10 @@ class NautilusWarning(UserWarning):
 
 class UnusedKeywordWarning(NautilusWarning):
     """A keyword of the public interface has no meaning for this algorithm."""
+
+
+class UnusualSettingWarning(NautilusWarning):
+    """A keyword has a value that can hardly be meant, or that had to be changed."""
 
 
 class EdgeMassWarning(NautilusWarning):

@@ -1,6 +1,7 @@
 """Results from a run file alone."""
 
 import os
+from dataclasses import replace
 
 from nautilus.errors import CheckpointDamagedError, CheckpointError, SettingsError
 from nautilus.estimates import Estimates
@@ -20,7 +21,8 @@ def load(
     """Return the result in a run file; neither prior nor likelihood is needed.
 
     The file is only read, also while a run writes it. Points of a stage that is not complete do
-    not count.
+    not count, unless there is no other: of the first stage those before the first unfinished one
+    do.
 
     Parameters
     ----------
@@ -55,6 +57,7 @@ def load(
     -4.158
     """
     saved = read_run(path, None)
+    saved = replace(saved, state=saved.state.with_first_points())
     goal = saved.account.goal
     discard = goal.discard_exploration if goal else False
     if discard_exploration is not None:
@@ -62,9 +65,10 @@ def load(
     _require_parameters(saved, path)
     known = answer_of(saved, discard, pool)
     state, account = saved.state, saved.account
+    parameters = saved.parameters[: state.ledger.n_points]
     try:
         return make_posterior(
-            state, known, lambda rows: (saved.header.parameters, saved.parameters[rows]),
+            state, known, lambda rows: (saved.header.parameters, parameters[rows]),
             seed=saved.header.config.seed,
             discard_exploration=discard,
             stop_reason=account.stop_reason or KILLED,

@@ -4,10 +4,15 @@ from typing import Any
 
 import numpy as np
 
+from nautilus._numbers import PARAMETER_KINDS
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError
 from nautilus.evaluate.answers import error_of, prior_failure
-from nautilus.prior import REAL_KINDS, DictionaryMap, PriorMap
+from nautilus.prior import DictionaryMap, PriorMap
+from nautilus.prior.function import WHAT_A_FUNCTION_IS, FunctionPrior
+
+ENDS = (1e-3, 1.0 - 1e-3)
+"""Coordinates of two points near opposite corners of the unit cube."""
 
 
 def physical_array(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
@@ -34,7 +39,7 @@ def _columns(physical: dict[str, Any], n_points: int) -> tuple[tuple[str, ...], 
     names, columns = [], []
     for name, value in physical.items():
         array = np.asarray(value)
-        if array.dtype.kind not in REAL_KINDS:
+        if array.dtype.kind not in PARAMETER_KINDS:
             continue
         flat = array.astype(np.float64).reshape(n_points, -1)
         for i in range(flat.shape[1]):
@@ -62,11 +67,19 @@ def check_prior(prior: PriorMap, points: FloatArray) -> None:
     Raises
     ------
     PriorError
-        If the prior raises, or gives something else than named or unnamed parameters of n points.
+        If the prior raises, or gives something else than named or unnamed parameters of n points,
+        or a function gives the same ones for every point.
     """
+    # A choice that is nearly always the same one is another towards the ends of the cube.
+    spread = np.concatenate([points, np.outer(ENDS, np.ones(prior.n_dim))])
     # With two different numbers of points no mistaken axis can have the right length in both.
-    for some in (points[:-1], points):
-        parameters_of(prior, some)
+    parameters_of(prior, points)
+    _, values = parameters_of(prior, spread)
+    if prior.names is None and (values == values[0]).all():
+        raise PriorError(
+            f"The prior function returned the same numbers, {values[0].tolist()}, for"
+            f" {len(spread)} different points of the unit cube. {WHAT_A_FUNCTION_IS}"
+        )
 
 
 def parameters_of(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
@@ -76,7 +89,8 @@ def parameters_of(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...],
     except PriorError:
         raise
     except Exception as error:
-        raise error_of(prior_failure(points, error), "") from error
+        remedy = f" It was given {prior.given_form}." if isinstance(prior, FunctionPrior) else ""
+        raise error_of(prior_failure(points, error, remedy), "") from error
 
 
 def free_parameters(prior: PriorMap) -> PriorMap:

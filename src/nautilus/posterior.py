@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nautilus import _archive, _samples, _weights
+from nautilus._numbers import reals_of
 from nautilus._samples import Draws
 from nautilus._streams import stream
 from nautilus._types import BlobArray, FloatArray, freeze
@@ -99,8 +100,8 @@ class Posterior:
         replace(self, "names", _samples.as_strings("names", self.names))
         replace(self, "findings", _samples.as_strings("findings", self.findings))
         replace(self, "notes", _samples.as_strings("notes", self.notes))
-        replace(self, "array", np.array(self.array, dtype=np.float64))
-        replace(self, "log_l", np.array(self.log_l, dtype=np.float64))
+        replace(self, "array", reals_of("array", self.array))
+        replace(self, "log_l", reals_of("log_l", self.log_l))
         if self.blobs is not None:
             replace(self, "blobs", np.array(self.blobs))
         columns = {"log_weights": self.log_weights, "log_l": self.log_l}
@@ -170,7 +171,7 @@ class Posterior:
         SettingsError
             If a level is outside [0, 1] or is not a number.
         """
-        levels = np.asarray(q, dtype=np.float64)
+        levels = reals_of("q", q)
         if levels.ndim > 1 or not np.all((levels >= 0.0) & (levels <= 1.0)):
             raise SettingsError(
                 f"q is {q!r}; expected one level between 0 and 1 or a flat sequence of them. "

@@ -93,10 +93,11 @@ class Readout:
             If no point has any weight yet.
         """
         session, discard = self._session, self.discard_exploration
-        answer = make_answer(session.state, session.estimate, discard)
+        state = session.state_to_read
+        answer = make_answer(state, session.estimate, discard)
         return make_posterior(
-            session.state, answer,
-            lambda rows: physical_array(self._prior, session.state.ledger.points[rows]),
+            state, answer,
+            lambda rows: physical_array(self._prior, state.ledger.points[rows]),
             seed=session.config.seed,
             discard_exploration=discard,
             stop_reason=session.stop_reason,
@@ -149,7 +150,7 @@ class Readout:
         """
         boost = number("equal_weight_boost", equal_weight_boost, 0.0)
         given = as_tuple(
-            self.result, self._prior, self._session.state, self.discard_exploration,
+            self.result, self._prior, self._session.state_to_read, self.discard_exploration,
             PosteriorRequest(return_as_dict, equal_weight, boost, return_blobs, self._n_drawn),
         )  # fmt: skip
         self._n_drawn += bool(equal_weight)

@@ -12,6 +12,7 @@ from nautilus.parameters import free_parameters
 from nautilus.posterior import Posterior, edge_mass
 from nautilus.prior import PriorMap
 from nautilus.run.estimate import Estimate, phase_rows
+from nautilus.run.landscape import floor_finding
 from nautilus.run.state import Phase, RunState
 from nautilus.run.trust import is_tame
 from nautilus.run_information import RunInformation
@@ -27,6 +28,9 @@ TAIL_INDEX_MAX = 0.7
 
 DISAGREEMENT = 4.0
 """Standard errors by which points kept and exploration discarded may differ."""
+
+ROUNDING = 1e-12
+"""What sums over a run may lose to rounding."""
 
 Columns = Callable[[BoolArray], tuple[tuple[str, ...], FloatArray]]
 """Gives names and physical parameters, one column each, of some points of the ledger."""
@@ -50,13 +54,18 @@ def efficiency(state: RunState, estimate: Estimate, discard_exploration: bool) -
 
 def findings_of(state: RunState, estimates: Estimates) -> tuple[str, ...]:
     """Return what says that the answer is not to be trusted."""
-    found = list(state.findings)
+    found = [*state.findings]
+    if floor := floor_finding(state.ledger):
+        found.append(floor)
     kept, fresh = estimates(False), estimates(True)
     if not np.isfinite(fresh.log_z):
         found.append(UNFINISHED)
         return tuple(found)
     error = float(np.hypot(kept.log_z_err, fresh.log_z_err))
-    if abs(kept.log_z - fresh.log_z) > DISAGREEMENT * error:
+    difference = abs(kept.log_z - fresh.log_z)
+    # Neither is known better than to the rounding of sums, and to the steps of numbers of its size.
+    rounding = ROUNDING + 2.0 * np.spacing(abs(kept.log_z))
+    if difference > DISAGREEMENT * error + rounding:
         found.append(
             f"log Z is {kept.log_z:.3f} with all points and {fresh.log_z:.3f} with exploration"
             " discarded, further apart than their errors allow"
@@ -189,7 +198,7 @@ def warn_about(
     """
     for text in findings_of(state, estimates):
         if text != UNFINISHED:
-            warnings.warn(text, UntrustedResultWarning, stacklevel=3)
+            warnings.warn(text, UntrustedResultWarning, stacklevel=4)
     mass = edge_mass(state.ledger.points, estimates(discard_exploration).log_weights)
     mass[list(periodic)] = 0.0  # a circle has no edge
     names = free_parameters(prior).names or tuple(f"x_{i}" for i in range(mass.shape[0]))
@@ -199,5 +208,5 @@ def warn_about(
             f"{mass[axis, side]:.0%} of the posterior lies within a thousandth of the {edge} edge"
             f" of the prior of {names[axis]}; is the prior too narrow?",
             EdgeMassWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

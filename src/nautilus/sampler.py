@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from nautilus._keywords import explains_keywords
 from nautilus._signals import Termination
 from nautilus._version import __version__
 from nautilus.checkpoint import Checkpoint
@@ -44,8 +45,9 @@ class Sampler(Legacy):
         Effective number of points, 500 by default, that every contour of the exploration must
         hold inside. More finds smaller modes and costs proportionally more calls.
     n_update
-        Likelihood calls per contour of the exploration; `n_live` by default. A round with the
-        posterior as target takes twice as many, at least 200.
+        Likelihood calls per contour of the exploration; by default `n_live` up to 500, and from
+        there a fifth of it but at least 500. A round with the posterior as target takes twice as
+        many, at least 200.
     enlarge_per_dim
         Factor on all lengths of the geometry around the points, at least 1.
     n_points_min
@@ -86,7 +88,8 @@ class Sampler(Legacy):
     seed
         Seed of all random numbers; None draws one, to be read from the attribute `seed`.
     blobs_dtype
-        Data type of the blobs.
+        Data type of the blobs; `object` keeps whatever is returned as it is. By default numbers
+        and text get their own type and become objects only where they have to.
     filepath
         File that keeps the run, so that nothing evaluated is lost whatever ends the process; an
         SQLite database, usually named ``*.nautilus``; folders that are missing are made. None keeps
@@ -128,6 +131,8 @@ class Sampler(Legacy):
 
     Raises
     ------
+    KeywordError
+        If there is no such keyword; it is a `TypeError` too.
     SettingsError, PriorError, BackendError
         If a keyword has a value that cannot be used.
     CheckpointError
@@ -138,6 +143,9 @@ class Sampler(Legacy):
     -----
     UnusedKeywordWarning
         If a keyword is given that has no meaning here.
+    UnusualSettingWarning
+        If `n_live` is below 50, or `enlarge_per_dim` above 1.5 and enlarges volumes more than a
+        thousandfold; the largest value of use is taken then.
     CheckpointNameWarning
         If `filepath` ends as names of HDF5 files do; once in a process.
 
@@ -153,6 +161,7 @@ class Sampler(Legacy):
     -1.4
     """
 
+    @explains_keywords
     def __init__(  # noqa: PLR0913, PLR0917 - the public keywords, in the public order
         self,
         prior: Prior | Callable[..., Any],
@@ -202,7 +211,8 @@ class Sampler(Legacy):
             choose_likelihood(likelihood, likelihood_factory), prior_map,
             args=likelihood_args, kwargs=likelihood_kwargs,
             pass_dict=pass_dict, vectorized=vectorized, n_batch=n_batch, pad_batch=pad_batch,
-            blobs_dtype=blobs_dtype, on_error=on_error, on_nan=on_nan, call_timeout=call_timeout,
+            blobs_dtype=blobs_dtype, takes_objects=filepath is None,
+            on_error=on_error, on_nan=on_nan, call_timeout=call_timeout,
         )  # fmt: skip
         config = make_config(
             prior_map.n_dim, n_live=n_live, n_update=n_update, enlarge_per_dim=enlarge_per_dim,
@@ -221,6 +231,7 @@ class Sampler(Legacy):
         if session.goal is not None:  # of the run in the file
             self.discard_exploration = session.goal.discard_exploration
 
+    @explains_keywords
     def run(  # noqa: PLR0913 - likewise
         self,
         f_live: float = 0.01,
@@ -247,7 +258,8 @@ class Sampler(Legacy):
         n_eff
             Effective sample size wanted.
         n_like_max
-            Most likelihood calls, those of earlier calls of `run` included.
+            Most likelihood calls, those of earlier calls of `run` included. A run makes at least
+            one call if any is left; if the first limit is below `n_batch`, that is lowered.
         discard_exploration
             Whether only points of the sampling phase count, here and in the results.
         timeout
@@ -285,6 +297,8 @@ class Sampler(Legacy):
 
         Warns
         -----
+        UnusualSettingWarning
+            If `f_live` is below 1e-12 or above 1, which are then taken, or `n_batch` is lowered.
         UntrustedResultWarning
             For each finding that says why the result is not to be trusted.
         EdgeMassWarning
@@ -310,7 +324,9 @@ class Sampler(Legacy):
             raise
         if self.log_z is not None:
             periodic = session.config.build.periodic
-            warn_about(session.state, session.estimate, self._prior, periodic, discard_exploration)
+            warn_about(
+                session.state_to_read, session.estimate, self._prior, periodic, discard_exploration
+            )
         return reason.is_success
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """A run in this process: carries the state from step to step, keeps time, tells reporters."""
 
 import logging
+import warnings
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,12 @@ from nautilus._streams import stream
 from nautilus._types import FloatArray
 from nautilus.checkpoint import Checkpoint
 from nautilus.checkpoint_settings import CheckpointSettings
-from nautilus.errors import CheckpointMismatchError, NautilusError, SettingsError
+from nautilus.errors import (
+    CheckpointMismatchError,
+    NautilusError,
+    SettingsError,
+    UnusualSettingWarning,
+)
 from nautilus.estimates import Estimates
 from nautilus.evaluate.backends import ExecutorHandle
 from nautilus.evaluate.evaluator import Evaluator
@@ -28,7 +34,7 @@ from nautilus.result import describe_run, make_answer, notes_of
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate
 from nautilus.run.loop import Step, steps
-from nautilus.run.state import new_state
+from nautilus.run.state import RunState, new_state
 from nautilus.run.stop import StopReason
 from nautilus.run_information import RunInformation
 from nautilus.runfile import Account, Answer, SavedRun, new_header
@@ -106,6 +112,7 @@ class Session:
         self.goal = saved.account.goal
         self.stop_reason = saved.account.stop_reason
         self._evaluator.restore(saved.account.counts, saved.account.layout)
+        self._evaluator.set_batch(self.config.n_batch)
         self._is_tested = False
         self._progress.forget()
 
@@ -134,7 +141,7 @@ class Session:
         self._failure = self._end_failure = None
         self._watch.start()
         try:
-            self._prepare()
+            self._prepare(goal)
         except BaseException:
             # Nothing was evaluated that is not in the file: it stays as it was.
             self._release()
@@ -291,16 +298,32 @@ class Session:
         self._evaluator.close()
         self._runner.close()
 
-    def _prepare(self) -> None:
+    def _prepare(self, goal: Goal) -> None:
         """Take the file, and try the likelihood, before anything else is done."""
         if self._checkpoint is not None:
             saved = self._checkpoint.open(self.config)
             if saved is not None:
                 self._adopt(saved)
+        if self.state.pending is None and self.state.n_like == 0:
+            self._fit_batch(goal)
         if not self._is_tested:
             self._try_likelihood()
             self._is_tested = True
+        self._require_storable_blobs()
         self._require_densities()
+
+    def _fit_batch(self, goal: Goal) -> None:
+        """Lower `n_batch` if the first limit of calls is below it: no call could be made."""
+        n_batch = self.config.n_batch
+        if 1 <= goal.n_like_max < n_batch:
+            self.config = replace(self.config, n_batch=int(goal.n_like_max))
+            self._evaluator.set_batch(self.config.n_batch)
+            warnings.warn(
+                f"n_batch is lowered from {n_batch} to {self.config.n_batch} for this run, because"
+                f" n_like_max is {goal.n_like_max:g}. Give n_batch to choose it yourself.",
+                UnusualSettingWarning,
+                stacklevel=5,
+            )
 
     def _try_likelihood(self) -> None:
         if self.state.n_like > 0:
@@ -309,6 +332,16 @@ class Session:
         points = stream(self.config.seed, "test").random((N_TEST, self.config.n_dim))
         check_prior(self._prior, points)
         self._evaluator.self_test(points)
+
+    def _require_storable_blobs(self) -> None:
+        """Refuse a file for a run that was begun without one, and has what no file can keep."""
+        layout = self._evaluator.layout
+        if self._checkpoint is not None and layout is not None and layout.has_objects:
+            raise SettingsError(
+                f"The likelihood returns {layout.describe()}, but a run with filepath keeps only"
+                " numbers, truth values, text, and arrays of them as blobs. Return nan for what is"
+                " missing, or leave filepath out."
+            )
 
     def _require_densities(self) -> None:
         """Compute the densities that a file does not hold."""
@@ -348,7 +381,7 @@ class Session:
 
     def _answer_to_save(self) -> Answer | None:
         discard = self.goal is not None and self.goal.discard_exploration
-        return make_answer(self.state, self.estimate, discard)
+        return make_answer(self.state, self._complete_estimate, discard)
 
     def _is_over(self) -> bool:
         return self._failure is not None or self._watch.seconds >= self._limits.timeout
@@ -377,13 +410,22 @@ class Session:
             self._failure = error
 
     def _report(self, step: Step, goal: Goal, reporter: Reporter) -> None:
-        current = self.estimate(goal.discard_exploration)
+        current = self._complete_estimate(goal.discard_exploration)
         record = make_record(
             step, current, self._watch.clocks, discard_exploration=goal.discard_exploration
         )
         self._progress.tell(reporter, record, forecast_goal(self.config, goal), self.notes)
 
-    def estimate(self, discard_exploration: bool) -> Estimate:
-        """Return the estimate as of now, computed anew only when a stage was completed."""
+    def _complete_estimate(self, discard_exploration: bool) -> Estimate:
         self._require_densities()
         return self._estimates.of(self.state, discard_exploration)
+
+    @property
+    def state_to_read(self) -> RunState:
+        """The state with the first points of the first stage, if that is all there is."""
+        return self.state.with_first_points()
+
+    def estimate(self, discard_exploration: bool) -> Estimate:
+        """Return the estimate of `state_to_read`, computed anew only when there is more of it."""
+        self._require_densities()
+        return self._estimates.of(self.state_to_read, discard_exploration)

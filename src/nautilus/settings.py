@@ -8,15 +8,30 @@ from typing import Any
 
 import numpy as np
 
+from nautilus._numbers import as_float
 from nautilus._streams import SEED_BITS, new_seed
 from nautilus.emulator.emulator import EmulatorSettings
 from nautilus.emulator.training import Schedule
-from nautilus.errors import SettingsError, UnusedKeywordWarning
+from nautilus.errors import SettingsError, UnusedKeywordWarning, UnusualSettingWarning
 from nautilus.proposal.settings import BuildSettings
 from nautilus.run.config import Config, Goal
 
 N_LIVE = 500
 """Default support of a contour; docs/how-it-works.md says what it costs and buys."""
+
+
+CONTOURS_PER_SUPPORT = 5
+"""A large support of a contour is gathered in at most so many smaller contours, which cost time."""
+
+N_LIVE_LEAST = 50
+"""Fewer points inside a contour are hardly meant."""
+
+F_LIVE_LEAST, F_LIVE_MOST = 1e-12, 1.0
+"""Beyond these the exploration never ends, or could as well be left out."""
+
+ENLARGE_VOLUME, ENLARGE_LEAST = 1e3, 1.5
+"""The geometry around the points is enlarged at most to so many times its volume, or by this factor
+on all lengths: otherwise nearly all draws from it are in vain."""
 
 
 def flag(name: str, value: object) -> bool:
@@ -28,7 +43,7 @@ def flag(name: str, value: object) -> bool:
 
 def several(name: str, value: object) -> tuple[Any, ...]:
     """Return further positional arguments as a tuple, or say what is wrong with them."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise SettingsError(f"{name} is {value!r}; give a list or tuple.")
     return tuple(value)
 
@@ -46,7 +61,7 @@ def whole(name: str, value: Any, low: int, high: float = np.inf) -> int:
     """Return a whole number within bounds, or say what is wrong with it."""
     if isinstance(value, bool) or not isinstance(value, (Integral, Real)):
         raise SettingsError(f"{name} is {value!r}; give a whole number of at least {low}.")
-    exact: int = int(value) if np.isfinite(float(value)) else low - 1  # type: ignore[call-overload]
+    exact: int = int(value) if np.isfinite(as_float(value)) else low - 1  # type: ignore[call-overload]
     if exact != value or not low <= exact <= high:
         limit = f"at least {low}" if high == np.inf else f"between {low} and {high:g}"
         raise SettingsError(f"{name} is {value!r}; give a whole number, {limit}.")
@@ -55,11 +70,11 @@ def whole(name: str, value: Any, low: int, high: float = np.inf) -> int:
 
 def number(name: str, value: object, low: float, high: float = np.inf) -> float:
     """Return a number within bounds (infinity allowed if `high` is), or say what is wrong."""
-    if isinstance(value, bool) or not isinstance(value, Real) or np.isnan(float(value)):
+    if isinstance(value, bool) or not isinstance(value, Real) or np.isnan(as_float(value)):
         raise SettingsError(f"{name} is {value!r}; give a number.")
-    if not low <= float(value) <= high:
+    if not low <= as_float(value) <= high:
         raise SettingsError(f"{name} is {value!r}; give a number between {low:g} and {high:g}.")
-    return float(value)
+    return as_float(value)
 
 
 def make_config(  # noqa: PLR0913 - one argument per public keyword
@@ -83,16 +98,25 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
     SettingsError
         If a value has no meaning.
     """
-    live = whole("n_live", n_live, 50)
-    stage = live if n_update is None else whole("n_update", n_update, 50)
+    live = whole("n_live", n_live, 1)
+    if live < N_LIVE_LEAST:
+        _warn_unusual(
+            f"n_live is {live}: contours with so few points inside easily miss parts of the"
+            f" posterior. Give {N_LIVE_LEAST} or more, unless this is a test."
+        )
+    stage = _default_update(live) if n_update is None else whole("n_update", n_update, 1)
     most = (
-        10 * stage if n_like_new_bound is None else whole("n_like_new_bound", n_like_new_bound, 50)
+        10 * stage if n_like_new_bound is None else whole("n_like_new_bound", n_like_new_bound, 1)
     )
     emulator = _network_settings(named("neural_network_kwargs", neural_network_kwargs))
     build = BuildSettings(
         emulator=replace(emulator, n_networks=whole("n_networks", n_networks, 0, 64)),
         periodic=periodic,
-        enlarge=number("enlarge_per_dim", enlarge_per_dim, 1.0, 10.0),
+        enlarge=_within_bounds(
+            "enlarge_per_dim",
+            number("enlarge_per_dim", enlarge_per_dim, 1.0),
+            high=max(ENLARGE_LEAST, ENLARGE_VOLUME ** (1.0 / n_dim)),
+        ),
         n_points_min=0 if n_points_min is None else whole("n_points_min", n_points_min, 1),
     )
     return Config(
@@ -104,6 +128,25 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
         n_batch=n_batch,
         build=build,
     )
+
+
+def _default_update(n_live: int) -> int:
+    """Return the calls of a contour: where the support is large, smaller contours waste fewer."""
+    return min(n_live, max(N_LIVE, n_live // CONTOURS_PER_SUPPORT))
+
+
+def _within_bounds(name: str, value: float, low: float = 0.0, high: float = np.inf) -> float:
+    """Return the nearest value that is of use, and say so if it is another."""
+    nearest = min(max(value, low), high)
+    if nearest != value:
+        _warn_unusual(
+            f"{name} is {value:g}; {nearest:.3g} is used, beyond which nothing is gained."
+        )
+    return nearest
+
+
+def _warn_unusual(text: str) -> None:
+    warnings.warn(text, UnusualSettingWarning, stacklevel=5)
 
 
 def _network_settings(given: dict[str, Any]) -> EmulatorSettings:
@@ -126,7 +169,7 @@ def _network_settings(given: dict[str, Any]) -> EmulatorSettings:
             f"neural_network_kwargs: {', '.join(sorted(given))} have no meaning here and are left"
             " out; hidden_layer_sizes, learning_rate_init, batch_size and max_iter have.",
             UnusedKeywordWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return replace(settings, schedule=schedule)
 
@@ -156,7 +199,7 @@ def make_goal(
         If a value has no meaning.
     """
     return Goal(
-        number("f_live", f_live, 1e-12, 1.0),
+        _within_bounds("f_live", number("f_live", f_live, 0.0), F_LIVE_LEAST, F_LIVE_MOST),
         number("n_eff", n_eff, 0.0),
         flag("discard_exploration", discard_exploration),
         number("n_like_max", n_like_max, 0.0),

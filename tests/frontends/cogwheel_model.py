@@ -5,15 +5,21 @@ from types import SimpleNamespace
 import numpy as np
 from cogwheel import sampling, utils
 from cogwheel.posterior import Posterior
-from cogwheel.prior import IdentityTransformMixin, Prior, UniformPriorMixin
+from cogwheel.prior import Prior, UniformPriorMixin, UnitJacobianMixin
 
 SIDE = 10.0
 LOG_Z = -4.0 * np.log(SIDE)
 """Its Z is the mean of prior density times likelihood over the square, hence twice the density."""
 
 
-class Square(UniformPriorMixin, IdentityTransformMixin, Prior):
+class Square(UniformPriorMixin, UnitJacobianMixin, Prior):
     range_dic = {"x": (0.0, SIDE), "y": (0.0, SIDE)}
+    standard_params = ["x", "y"]
+
+    def transform(self, x, y):
+        return {"x": x, "y": y}
+
+    inverse_transform = transform
 
 
 class Bell(utils.JSONMixin):

@@ -16,13 +16,13 @@ class FrontEnd:
     scripts
         What each script does, by its name.
     exceptions
-        Why a script may break with this package alone, by its name.
+        Scripts that may break with this package alone: with which error, and why.
     """
 
     name: str
     requirements: tuple[str, ...]
     scripts: dict[str, str]
-    exceptions: dict[str, str]
+    exceptions: dict[str, tuple[str, str]]
 
 
 FRONT_ENDS = (
@@ -61,8 +61,11 @@ FRONT_ENDS = (
             "cogwheel_dummy": "`read_log_z` of that folder's file",
         },
         {
-            "cogwheel_dummy": "a file is not opened with a prior that is not its own;"
-            " `nautilus.load(path).log_z` reads it"
+            "cogwheel_dummy": (
+                "CheckpointMismatchError",
+                "a file is not opened with a prior that is not its own;"
+                " `nautilus.load(path).log_z` reads it",
+            )
         },
     ),
 )

@@ -122,7 +122,9 @@ def check(front_end: FrontEnd) -> tuple[list[str], int]:
         ours = run_script(python, script, packages["ours"])
         version = ours["version"] or public["version"]
         said = verdict(ours["reason"], public["reason"])
-        exception = front_end.exceptions.get(script, "") if ours["reason"] else ""
+        error, exception = front_end.exceptions.get(script, ("", ""))
+        if not error or error not in ours["reason"]:
+            exception = ""
         n_bad += said == "breaks with this package" and not exception
         why = exception or ours["reason"] or public["reason"]
         print(f"{front_end.name} {version}, {script}: {said}{why and ': '}{why}", flush=True)

@@ -1,12 +1,11 @@
 """What all tests of pools share."""
 
-import time
-
 import cloudpickle
 import pools
 import psutil
 import pytest
 import short_run
+from waiting import wait_for
 
 for helpers in (pools, short_run):
     cloudpickle.register_pickle_by_value(helpers)
@@ -46,7 +45,4 @@ def no_process_left():
     """See that all processes are gone that were not there before the test."""
     before = workers_of_tests()
     yield
-    end = time.monotonic() + 60
-    while (left := workers_of_tests() - before) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert not left
+    wait_for(lambda: not workers_of_tests() - before)

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -19,6 +18,7 @@ import ray
 import ray.util.multiprocessing
 import schwimmbad
 from joblib.externals import loky as loky_of_joblib
+from waiting import SECONDS, wait_for
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def ray_cluster() -> Iterator[object]:
 @contextmanager
 def ipyparallel_client() -> Iterator[ipyparallel.Client]:
     """Start two engines of ipyparallel."""
-    with ipyparallel.Cluster(n=2, log_level=40) as client:
+    with ipyparallel.Cluster(n=2, log_level=40, engine_timeout=SECONDS) as client:
         client.wait_for_engines(2, interactive=False)
         yield client
 
@@ -173,13 +173,13 @@ MPI_KINDS = {"mpi": Kind(_given("mpi")), "MPIPoolExecutor": Kind(mpi_pool)}
 """Kinds that need a process which a launcher started, on three ranks."""
 
 CONTRACT_KIND = "NAUTILUS_TEST_POOL"
-"""Environment variable with the name of one of these, where they can be had."""
+"""Environment variable with the name of the only kind to be tested."""
 
 
 def kinds_here() -> dict[str, Kind]:
     """Return the kinds of pools that can be had in this process."""
     name = os.environ.get(CONTRACT_KIND)
-    return KINDS if name is None else {name: MPI_KINDS[name]}
+    return KINDS if name is None else {name: (KINDS | MPI_KINDS)[name]}
 
 
 class NamedPrior:
@@ -211,17 +211,6 @@ def collect(evaluator, points, log_l=None):
             blobs = np.empty(len(points), done.blobs.dtype) if blobs is None else blobs
             blobs[done.index] = done.blobs
     return log_l, blobs
-
-
-SECONDS = 60
-"""How long to wait for what is bound to happen."""
-
-
-def wait_for(condition):
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 def wait_for_end(processes):

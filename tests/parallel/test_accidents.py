@@ -4,15 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+from waiting import wait_for
 
 import nautilus
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("no_process_left")]
+pytestmark = pytest.mark.usefixtures("no_process_left")
 
 POOLS = {
     "serial": "nullcontext()",
@@ -22,6 +22,10 @@ POOLS = {
     "forkserver": "ProcessPoolExecutor(2, mp_context=get_context('forkserver'))",
     "dask": "dask_client()",
 }
+
+LONG = 1e6
+GRACE = {"loky": 0.5}
+"""Seconds that calls may still take after a signal, where they need not be waited for."""
 
 SCRIPT = """
 import contextlib, os, sys, time
@@ -48,8 +52,7 @@ class LogL:
             name = f"{os.getpid()}-{parameters['a']}"
             (self.folder / f"begun-{name}").touch()
             (self.folder / "waits").touch()
-            end = time.monotonic() + 60
-            while not (self.folder / "go_on").exists() and time.monotonic() < end:
+            while not (self.folder / "go_on").exists():
                 time.sleep(0.02)
             (self.folder / f"ended-{name}").touch()
         return -0.5 * (parameters["a"] ** 2 + parameters["b"] ** 2)
@@ -75,7 +78,7 @@ def main():
         )
         with sampler:
             try:
-                sampler.run(n_eff=200)
+                sampler.run(n_eff=200, grace=GRACE)
             except CAUGHT as error:
                 print(type(error).__name__, sampler.n_like, flush=True)
                 (folder / "go_on").touch()
@@ -87,34 +90,39 @@ if __name__ == "__main__":
 """
 
 
-def write(folder, pool, caught):
+def write(folder, pool, caught, grace=LONG):
     n_workers = 1 if pool == "serial" else 2
     text = SCRIPT.replace("POOL", POOLS[pool]).replace("N_WORKERS", str(n_workers))
+    text = text.replace("GRACE", str(grace))
     path = folder / "script.py"
     path.write_text(text.replace("CAUGHT", caught))
     return path
 
 
-def start(tmp_path, pool, caught):
-    """Start the script in a session of its own, as a terminal does, and wait for the batch."""
-    path = write(tmp_path, pool, caught)
-    script = subprocess.Popen(
-        [sys.executable, path, tmp_path],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    wait_until(lambda: (tmp_path / "waits").exists() or script.poll() is not None, 60)
-    assert script.poll() is None, script.communicate()
-    return script
+@pytest.fixture
+def start(tmp_path):
+    """Start a script in a session of its own, as a terminal does, and wait for the batch."""
+    scripts = []
 
+    def begin(pool, caught, grace=LONG):
+        path = write(tmp_path, pool, caught, grace)
+        script = subprocess.Popen(
+            [sys.executable, path, tmp_path],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        scripts.append(script)
+        wait_for(lambda: (tmp_path / "waits").exists() or script.poll() is not None)
+        assert script.poll() is None, script.communicate()
+        return script
 
-def wait_until(is_true, seconds):
-    end = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    yield begin
+    for script in scripts:  # if the test has failed
+        if script.poll() is None:
+            os.killpg(script.pid, signal.SIGKILL)
+            script.communicate()
 
 
 def workers_of(script):
@@ -129,7 +137,7 @@ def is_gone(process):
 
 
 def see_them_go(workers):
-    wait_until(lambda: all(map(is_gone, workers)), 60)
+    wait_for(lambda: all(map(is_gone, workers)))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +147,7 @@ def expected(tmp_path_factory):
     (folder / "go_on").touch()
     path = write(folder, "serial", "()")
     done = subprocess.run(
-        [sys.executable, path, folder], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, path, folder], check=True, capture_output=True, text=True
     )
     return done.stdout.strip()
 
@@ -152,23 +160,23 @@ def expected(tmp_path_factory):
         ("loky", signal.SIGINT),
         ("loky", signal.SIGTERM),
         ("spawn", signal.SIGINT),
-        ("spawn", signal.SIGTERM),
-        ("fork", signal.SIGINT),
+        pytest.param("spawn", signal.SIGTERM, marks=pytest.mark.long),
+        pytest.param("fork", signal.SIGINT, marks=pytest.mark.long),
         ("fork", signal.SIGTERM),
         ("forkserver", signal.SIGTERM),
         ("dask", signal.SIGINT),
-        ("dask", signal.SIGTERM),
+        pytest.param("dask", signal.SIGTERM, marks=pytest.mark.long),
     ],
 )
 def test_a_script_that_catches_a_signal_goes_on_with_the_same_numbers(
-    tmp_path, expected, pool, number
+    tmp_path, start, expected, pool, number
 ):
-    script = start(tmp_path, pool, "(KeyboardInterrupt, SystemExit)")
+    script = start(pool, "(KeyboardInterrupt, SystemExit)", GRACE.get(pool, LONG))
     workers = workers_of(script)
     script.send_signal(number)
-    if pool != "loky":  # only its calls need not be waited for
+    if pool not in GRACE:
         (tmp_path / "go_on").touch()
-    out, err = script.communicate(timeout=60)
+    out, err = script.communicate()
     # At the end loky may speak of a lock that is gone, and Dask of a scheduler that is; there is
     # no traceback through our files or the script.
     assert script.returncode == 0
@@ -188,34 +196,34 @@ def test_a_script_that_catches_a_signal_goes_on_with_the_same_numbers(
         ("serial", signal.SIGTERM),
         ("loky", signal.SIGINT),
         ("loky", signal.SIGTERM),
-        ("spawn", signal.SIGINT),
+        pytest.param("spawn", signal.SIGINT, marks=pytest.mark.long),
         ("spawn", signal.SIGTERM),
         ("fork", signal.SIGINT),
-        ("fork", signal.SIGTERM),
+        pytest.param("fork", signal.SIGTERM, marks=pytest.mark.long),
         ("dask", signal.SIGTERM),
     ],
 )
-def test_a_script_that_does_not_ends_with_all_its_workers(tmp_path, pool, number):
-    script = start(tmp_path, pool, "()")
+def test_a_script_that_does_not_ends_with_all_its_workers(tmp_path, start, pool, number):
+    script = start(pool, "()", GRACE.get(pool, LONG))
     workers = workers_of(script)
     assert bool(workers) == (pool != "serial")
     if number == signal.SIGINT:
         os.killpg(script.pid, number)  # as Ctrl-C does
     else:
         script.send_signal(number)  # as batch systems do
-    if pool != "loky":
+    if pool not in GRACE:
         (tmp_path / "go_on").touch()
-    script.communicate(timeout=40)
+    script.communicate()
     assert script.returncode == 128 + number
     see_them_go(workers)
 
 
 @pytest.mark.parametrize("pool", ["loky", "spawn", "fork"])
-def test_calls_under_way_survive_the_warning_of_a_batch_system(tmp_path, pool):
-    script = start(tmp_path, pool, "()")
+def test_calls_under_way_survive_the_warning_of_a_batch_system(tmp_path, start, pool):
+    script = start(pool, "()")
     os.killpg(script.pid, signal.SIGUSR1)  # as such systems do: to all processes of the job
     (tmp_path / "go_on").touch()
-    err = script.communicate(timeout=40)[1]
+    err = script.communicate()[1]
     assert script.returncode == 128 + signal.SIGUSR1
     assert "interrupted after" in err
     begun = {path.name.removeprefix("begun-") for path in tmp_path.glob("begun-*")}
@@ -224,10 +232,10 @@ def test_calls_under_way_survive_the_warning_of_a_batch_system(tmp_path, pool):
 
 
 @pytest.mark.parametrize("pool", ["loky", "spawn", "fork", "forkserver", "dask"])
-def test_workers_end_when_their_script_is_killed(tmp_path, pool):
-    script = start(tmp_path, pool, "()")
+def test_workers_end_when_their_script_is_killed(start, pool):
+    script = start(pool, "()")
     workers = workers_of(script)
     assert len(workers) >= 2
     script.kill()
-    script.communicate(timeout=60)
+    script.communicate()
     see_them_go(workers)

@@ -7,13 +7,12 @@ import time
 import distributed
 import numpy as np
 import pytest
-from pools import A_OF_LINE, LINE, SECONDS, NamedPrior, collect, dask_cluster, wait_for
+from pools import A_OF_LINE, LINE, NamedPrior, collect, dask_cluster
+from waiting import SECONDS, wait_for
 
 from nautilus.errors import BackendError
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.likelihood import Likelihood
-
-pytestmark = pytest.mark.timeout(150)
 
 
 def waiting_likelihood(folder):

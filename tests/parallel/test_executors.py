@@ -13,8 +13,9 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 
 import numpy as np
 import pytest
-from pools import LINE, NamedPrior, collect, wait_for, wait_for_end
+from pools import LINE, NamedPrior, collect, wait_for_end
 from threadpoolctl import threadpool_info, threadpool_limits
+from waiting import SECONDS, wait_for
 
 from nautilus import Prior, Sampler
 from nautilus.errors import BackendError, LikelihoodError, WorkerLostError
@@ -24,8 +25,6 @@ from nautilus.evaluate.backends import ExecutorHandle
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.tasks import TaskRunner
-
-pytestmark = pytest.mark.timeout(60)
 
 
 def dying_likelihood(flag=None):
@@ -157,7 +156,7 @@ class TestAccidents:
                     return points
 
             if __name__ == "__main__":
-                likelihood = Likelihood(lambda x: time.sleep(60 * (x[0] > 0.5)) or 0.0, Prior())
+                likelihood = Likelihood(lambda x: time.sleep(3600 * (x[0] > 0.5)) or 0.0, Prior())
                 evaluator = Evaluator(likelihood, 2)
                 evaluator.self_test(np.array([[0.1]]))
                 print(*evaluator._handle.executor._processes, flush=True)
@@ -338,7 +337,7 @@ def test_what_ends_while_others_are_waited_for_is_delivered_at_once(monkeypatch)
 
     def log_l(parameters):
         begun.release()
-        (quick if parameters["a"] < 0 else slow).wait(60)
+        (quick if parameters["a"] < 0 else slow).wait(SECONDS)
         return parameters["a"]
 
     points = LINE[[0, 18]]
@@ -347,9 +346,9 @@ def test_what_ends_while_others_are_waited_for_is_delivered_at_once(monkeypatch)
         quick.set()
         evaluator.self_test(points[:1])
         quick.clear()
-        evaluation = evaluator.evaluate(points, grace=60)
+        evaluation = evaluator.evaluate(points, grace=SECONDS)
         for _ in range(3):
-            assert begun.acquire(timeout=60)
+            assert begun.acquire(timeout=SECONDS)
         evaluation.cancel()
         quick.set()
         first = next(evaluation)

@@ -9,6 +9,7 @@ import cloudpickle
 import numpy as np
 import pytest
 from jupyter_client.manager import start_new_kernel
+from waiting import SECONDS
 
 import nautilus
 from nautilus.evaluate.backends import as_executor
@@ -18,7 +19,7 @@ from nautilus.evaluate.likelihood import Likelihood
 # Workers cannot import this file; everything in it has to travel by value.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
-pytestmark = [pytest.mark.timeout(100), pytest.mark.usefixtures("no_process_left")]
+pytestmark = pytest.mark.usefixtures("no_process_left")
 
 SETTINGS = "n_live=50, n_networks=1, seed=2"
 
@@ -62,7 +63,7 @@ def expected():
 
 def python(*args, **kwargs):
     done = subprocess.run(
-        [sys.executable, *args], check=False, capture_output=True, text=True, timeout=80, **kwargs
+        [sys.executable, *args], check=False, capture_output=True, text=True, **kwargs
     )
     assert done.returncode == 0, done.stderr
     # At the end loky may speak of a lock that is gone.
@@ -104,7 +105,7 @@ def test_a_module_beside_the_script_is_imported_by_workers(tmp_path, expected):
 
 @pytest.fixture
 def kernel():
-    manager, client = start_new_kernel(kernel_name="python3")
+    manager, client = start_new_kernel(SECONDS, kernel_name="python3")
     yield client
     client.stop_channels()
     manager.shutdown_kernel(now=True)
@@ -120,7 +121,7 @@ def test_cells_of_a_notebook(kernel, expected):
             printed.append(content["text"])
 
     for cell in (DEFINITIONS, CALL, "Width.value = 1.0", CALL, "Width.value = 2.0", CALL):
-        reply = kernel.execute_interactive(cell, timeout=60, output_hook=note)
+        reply = kernel.execute_interactive(cell, timeout=SECONDS, output_hook=note)
         assert reply["content"]["status"] == "ok"
     first, changed, again = "".join(printed).splitlines(keepends=True)
     assert first == again == expected

@@ -10,8 +10,6 @@ import pytest
 import short_run
 from pools import dask_client, processes
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @contextmanager
 def threads_and_processes():

@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 from logged_run import N_TEST, PRIOR, as_text
+from waiting import wait_for
 
 from nautilus.runfile import read_run
 from nautilus.runfile.names import journal_of
-
-LIMIT = 120.0
-"""Seconds after which workers whose parent was killed should be gone, on the slowest machine."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +62,7 @@ class KillServer:
 
 def wait_for_group(pid):
     """Wait until the workers of a process that was killed have noticed."""
-    end = time.monotonic() + LIMIT
-    while any(map(is_running, members_of(pid))):
-        assert time.monotonic() < end, f"workers of {pid} are still there"
-        time.sleep(0.01)
+    wait_for(lambda: not any(map(is_running, members_of(pid))))
 
 
 def members_of(group):

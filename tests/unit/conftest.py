@@ -26,8 +26,9 @@ def small_runs(monkeypatch):
     small = defaults_with(
         Sampler.__init__, n_live=50, n_networks=1, neural_network_kwargs={"max_iter": 4}, seed=3
     )
-    monkeypatch.setattr(Sampler.__init__, "__defaults__", small)
-    monkeypatch.setattr(Sampler.run, "__defaults__", defaults_with(Sampler.run, n_eff=200))
+    monkeypatch.setattr(inspect.unwrap(Sampler.__init__), "__defaults__", small)
+    short = defaults_with(Sampler.run, n_eff=200)
+    monkeypatch.setattr(inspect.unwrap(Sampler.run), "__defaults__", short)
 
 
 @pytest.fixture

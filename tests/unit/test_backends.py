@@ -1,5 +1,6 @@
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from nautilus.errors import BackendError
 from nautilus.evaluate.adapters import MapExecutor, PoolExecutor, SerialExecutor
 from nautilus.evaluate.backends import as_executor, as_pools
+from nautilus.evaluate.foreign import DaskCluster
 from nautilus.evaluate.tasks import TaskRunner
 
 
@@ -112,3 +114,17 @@ def test_a_closed_handle_refuses():
 def test_serial_runner_raises_what_the_task_raises():
     with pytest.raises(ZeroDivisionError, match="zero"):
         TaskRunner().map(divmod, [(1, 0)])
+
+
+@pytest.mark.parametrize("error", [OSError, TimeoutError, AttributeError, RuntimeError])
+def test_a_scheduler_that_does_not_answer_is_no_error_until_the_client_says_so(error):
+    def nthreads():
+        raise error("ConnectionPool is closed")
+
+    client = SimpleNamespace(status="running", nthreads=nthreads, get_executor=lambda **_: None)
+    cluster = DaskCluster(client)
+    assert cluster.n_workers() == 1
+    cluster.check()
+    client.status = "closing"
+    with pytest.raises(BackendError, match=r"client is closing, so that no answer will come"):
+        cluster.check()

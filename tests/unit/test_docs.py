@@ -91,7 +91,7 @@ def judged(small_runs, monkeypatch):
     @functools.wraps(run)
     def run_and_judge(*args, **kwargs):
         outcome = run(*args, **kwargs)
-        call = inspect.signature(run).bind(*args, **kwargs)
+        call = inspect.signature(inspect.unwrap(run)).bind(*args, **kwargs)
         call.apply_defaults()
         assert outcome
         asked.append(call.arguments["n_eff"])

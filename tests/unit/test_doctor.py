@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from nautilus import __version__
 from nautilus.cli import main
@@ -33,8 +33,11 @@ from nautilus.evaluate.launch import Launch, read_launch
 GIB = 1 << 30
 UNLIMITED_V1 = "9223372036854771712"
 
-SHORT, LONG = 5, 60
-"""Seconds within which a small program ends if it ends at all, and for one that is waited for."""
+SHORT, LONG = 1, 600
+"""Seconds for a program that hangs, and for one that ends however slow the machine is."""
+
+TRIES = (2, 20, 200)
+"""Seconds for a program that has to do something before it hangs: the first that are enough."""
 
 
 def write(folder, files):
@@ -317,33 +320,33 @@ def test_the_text_is_aligned_under_headings():
 class TestApart:
     def test_what_a_program_says_and_how_it_ends(self):
         code = "import sys; print('out'); print('first\\nlast', file=sys.stderr); sys.exit(3)"
-        ended = run_apart([sys.executable, "-c", code], 30)
+        ended = run_apart([sys.executable, "-c", code], LONG)
         assert (ended.status, ended.output, ended.reason) == (3, "out\n", "last")
 
     def test_a_signal_is_named(self):
-        ended = run_apart([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], 30)
+        ended = run_apart([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], LONG)
         assert ended.reason == "ended by signal 9"
 
     def test_a_program_that_is_missing(self):
-        assert "No such file" in run_apart(["/nowhere/mpiexec"], 30).reason
+        assert "No such file" in run_apart(["/nowhere/mpiexec"], LONG).reason
 
-    @pytest.mark.parametrize("end", ["time.sleep(600)", "sys.exit(0)"])
+    @pytest.mark.parametrize("end", ["time.sleep(3600)", "sys.exit(0)"])
     def test_nothing_that_it_started_stays(self, end, tmp_path):
         code = f"""if True:
             import signal, subprocess, sys, time
             from pathlib import Path
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
             Path({str(tmp_path / "child")!r}).write_text(str(child.pid))
             {end}
         """
-        ended = run_apart([sys.executable, "-c", code], LONG if "exit" in end else SHORT)
+        for seconds in [LONG] if "exit" in end else TRIES:
+            ended = run_apart([sys.executable, "-c", code], seconds)
+            if (tmp_path / "child").exists():
+                break
         assert ended.status == (0 if "exit" in end else None)
         child = int((tmp_path / "child").read_text())
-        deadline = time.monotonic() + 30
-        while is_running(child) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not is_running(child)
+        wait_for(lambda: not is_running(child), 0.05)
 
 
 def is_running(pid):
@@ -382,21 +385,24 @@ class TestPackages:
         fakes(
             good_one="",
             raising_one="raise OSError('libcuda.so.1 is missing')",
-            hanging_one="import time; time.sleep(600)",
             dying_one="import os; os.abort()",
         )
-        names = ("raising_one", "hanging_one", "dying_one", "good_one", "nautilus_of_nobody")
-        found = try_packages(names, SHORT)
+        names = ("raising_one", "dying_one", "good_one", "nautilus_of_nobody")
+        found = try_packages(names, LONG)
         assert [package.name for package in found] == list(names)
-        assert [package.version for package in found] == ["?", "?", "?", "?", None]
+        assert [package.version for package in found] == ["?", "?", "?", None]
         assert found[0].problem == "OSError: libcuda.so.1 is missing"
-        assert found[1].problem == "no answer in the time given"
-        assert found[2].problem.startswith("ended by signal 6")
-        assert found[3].is_usable
-        assert not any(package.is_usable for package in (*found[:3], found[4]))
+        assert found[1].problem.startswith("ended by signal 6")
+        assert [package.is_usable for package in found] == [False, False, True, False]
+
+    def test_an_import_that_hangs_is_told(self, fakes):
+        fakes(hanging_one="import time; time.sleep(3600)")
+        (found,) = try_packages(("hanging_one",), SHORT)
+        assert (found.version, found.problem) == ("?", "no answer in the time given")
+        assert not found.is_usable
 
     def test_a_good_import_takes_the_time_that_it_takes(self):
-        assert try_package("numpy", 60).is_usable
+        assert try_package("numpy", LONG).is_usable
 
 
 FAKE_MPI = {
@@ -415,17 +421,17 @@ def Get_library_version():
 class TestMpi:
     def test_the_library_is_named(self, fakes):
         write(fakes() / "mpi4py", FAKE_MPI)
-        assert ask_apart(60) == Mpi("Fake MPI: 7.0", 1)
+        assert ask_apart(LONG) == Mpi("Fake MPI: 7.0", 1)
 
     def test_a_library_that_ends_the_process_is_survived(self, fakes):
         write(fakes() / "mpi4py", FAKE_MPI | {"MPI.py": "import os; os.abort()"})
-        assert ask_apart(60).problem.startswith("ended by signal 6")
+        assert ask_apart(LONG).problem.startswith("ended by signal 6")
 
     def test_a_library_that_is_missing(self, fakes, monkeypatch):
         for name in [name for name in sys.modules if name.split(".")[0] == "mpi4py"]:
             monkeypatch.delitem(sys.modules, name)
         write(fakes() / "mpi4py", {"__init__.py": "raise RuntimeError('cannot load MPI library')"})
-        assert ask_apart(60).problem == "RuntimeError: cannot load MPI library"
+        assert ask_apart(LONG).problem == "RuntimeError: cannot load MPI library"
         assert ask_here().problem == "RuntimeError: cannot load MPI library"
 
 
@@ -450,7 +456,7 @@ class TestSelfTests:
         ("code", "note"),
         [
             ("import os; os.abort()", "ended by signal 6"),
-            ("import time; time.sleep(600)", f"no answer within {SHORT} s"),
+            ("import time; time.sleep(3600)", f"no answer within {SHORT} s"),
             ("raise ValueError('no such pool')", "ValueError: no such pool"),
             ("""print('{"error": "RuntimeError: x"}'); exit(1)""", "RuntimeError: x"),
             ("pass", "ended with exit status 0, without a word"),
@@ -458,7 +464,8 @@ class TestSelfTests:
         ],
     )
     def test_what_goes_wrong_is_told_in_one_line(self, code, note):
-        outcome = try_backend(SelfTest("x", "x"), [sys.executable, "-c", code], SHORT)
+        seconds = SHORT if "sleep" in code else LONG
+        outcome = try_backend(SelfTest("x", "x"), [sys.executable, "-c", code], seconds)
         assert (outcome.state, outcome.note) == ("failed", note)
 
     def test_why_one_is_not_tried(self):
@@ -502,7 +509,6 @@ def doctor(*arguments, **variables):
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
     )
     assert done.stderr == ""
     return done.returncode, done.stdout
@@ -515,7 +521,7 @@ def rows_of(output):
 
 class TestCommand:
     def test_all_backends_that_are_installed_work(self):
-        status, output = doctor()
+        status, output = doctor("--timeout", str(LONG))
         rows = rows_of(output)
         tried = {name: text for name, text in rows.items() if name.startswith("pool=")}
         assert len(tried) == len(SELF_TESTS)
@@ -529,14 +535,17 @@ class TestCommand:
     def test_what_is_broken_takes_nothing_else_down(self, fakes):
         fakes(
             ray="import os\ndef init(*args, **kwargs):\n    os.abort()",
-            distributed="import time\ndef LocalCluster(**kwargs):\n    time.sleep(600)",
+            distributed="import time\ndef LocalCluster(**kwargs):\n    time.sleep(3600)",
             torch="raise ImportError('undefined symbol')",
         )
         write(fakes() / "mpi4py", FAKE_MPI | {"MPI.py": "import os; os.abort()"})
-        status, output = doctor("--timeout", "10")
-        rows = rows_of(output)
+        for seconds in (3 * tries for tries in TRIES):
+            status, output = doctor("--timeout", str(seconds))
+            rows = rows_of(output)
+            if "no answer" not in rows["pool=None"] + rows["pool=ThreadPoolExecutor"]:
+                break
         assert rows["pool=ray"].startswith("failed: ended by signal 6"), output
-        assert rows["pool=dask Client"] == "failed: no answer within 10 s"
+        assert rows["pool=dask Client"] == f"failed: no answer within {seconds} s"
         assert rows["torch"] == "?, import fails: ImportError: undefined symbol"
         assert rows["library"].startswith("does not start: ended by signal 6")
         assert rows["pool=None"].startswith("ok: ")

@@ -13,8 +13,6 @@ from nautilus.errors import BackendError, SettingsError
 from nautilus.evaluate.factory import BuildError, BuiltLikelihood
 from nautilus.evaluate.likelihood import Likelihood
 
-pytestmark = pytest.mark.timeout(60)
-
 
 class Factory:
     """Counts how often it was asked in this process; can be pickled, what it makes cannot."""

@@ -551,7 +551,7 @@ def test_a_function_prior_has_a_stable_description():
         (lambda u: "text", False, "an array of numbers or a dictionary expected"),
         (lambda u: np.ones((2, 2)), False, r"shape \(2, 2\) for one point"),
         (lambda u: [], False, "one number for each parameter expected"),
-        (lambda u: u[: 1 + int(u[0] > 0.5)], False, "the same ones for every point"),
+        (lambda u: np.tile(u, 1 + int(u[0] > 0.5)), False, "the same ones for every point"),
         (lambda u: {f"{u[0]}": 1.0}, False, "the same ones for every point"),
         (lambda u: {"v": np.ones(int(4 * u[0]))}, False, "the same ones for every point"),
         (lambda u: [u[0], u[1]], True, "Is it written for one point"),

@@ -65,7 +65,7 @@ FROZEN = {
             "acceptance_min": "float",
             "base_share": "float",
         },
-        "CappedTarget": {"log_level": "float", "log_boost": "float"},
+        "CappedTarget": {"log_level": "float", "log_boost": "float", "reference": "float"},
         "Clocks": {"elapsed": "float", "likelihood": "float"},
         "Config": {
             "n_dim": "int",
@@ -126,6 +126,7 @@ FROZEN = {
             "cholesky": "array of float64",
             "dof": "array of float64",
         },
+        "MixtureProposal": {"coordinates": "Coordinates", "mixture": "Mixture"},
         "Network": {"weights": "array of float32, ...", "biases": "array of float32, ..."},
         "Parameters": {"array": "array of float64"},
         "Phase": {"EXPLORATION": "exploration", "SAMPLING": "sampling"},
@@ -219,13 +220,15 @@ def tree_of(value):
     return json.loads(encoded.header), encoded.data
 
 
+TARGET = '{"type":"CappedTarget","fields":{"log_level":1.0,"log_boost":1.0,"reference":1.0}}'
 MIXTURE = Mixture(np.zeros(2), np.ones((2, 3)), np.stack([np.eye(3)] * 2), np.full(2, np.inf))
 
 
 class TestNumbers:
     def test_numbers_are_readable_and_those_that_json_lacks_are_kept(self):
-        tree, _ = tree_of(CappedTarget(-0.1, np.inf))
-        assert tree["fields"] == {"log_level": -0.1, "log_boost": "bits:7ff0000000000000"}
+        tree, _ = tree_of(CappedTarget(-0.1, np.inf, 1e18))
+        infinity = "bits:7ff0000000000000"
+        assert tree["fields"] == {"log_level": -0.1, "log_boost": infinity, "reference": 1e18}
 
     @pytest.mark.parametrize("order", ["C", "F"])
     def test_the_order_in_memory_is_kept(self, order, bits):
@@ -309,6 +312,9 @@ class TestRefused:
         with pytest.raises(CheckpointError, match=match):
             encode(value)
 
+    def test_what_the_others_are_changes_of_is_one(self):
+        assert decode((CappedTarget,), Encoded(TARGET, b"")) == CappedTarget(1.0, 1.0, 1.0)
+
     @pytest.mark.parametrize(
         "header",
         [
@@ -318,10 +324,10 @@ class TestRefused:
             '{"type":["CappedTarget"],"fields":{}}',
             '{"type":"os.system","fields":{}}', '{"type":"Stranger","fields":{"n_dim":1}}',
             '{"type":"Goal","fields":{}}', '{"type":"CappedTarget","fields":{"log_level":1.0}}',
-            '{"type":"CappedTarget","fields":{"log_boost":1.0,"log_level":1.0}}',
-            '{"type":"CappedTarget","fields":{"log_level":1.0,"log_boost":1.0,"more":1.0}}',
-            '{"type":"CappedTarget","fields":{"log_level":1.0,"log_level":1.0,"log_boost":1.0}}',
-            '{"type":"CappedTarget","fields":{"log_level":1.0,"log_boost":1.0},"more":1}',
+            '{"type":"CappedTarget","fields":{"log_boost":1.0,"log_level":1.0,"reference":1.0}}',
+            TARGET[:-2] + ',"more":1.0}}',
+            TARGET.replace('"log_level":1.0', '"log_level":1.0,"log_level":1.0'),
+            TARGET[:-1] + ',"more":1}',
         ],
     )  # fmt: skip
     def test_headers_that_are_none(self, header):
@@ -334,7 +340,7 @@ class TestRefused:
          '"bits:7ff000000000000g"', '"bits: 7ff00000000000 "', "9" * 5000],
     )  # fmt: skip
     def test_numbers_that_are_none(self, number):
-        header = f'{{"type":"CappedTarget","fields":{{"log_level":{number},"log_boost":1.0}}}}'
+        header = TARGET.replace('"log_level":1.0', f'"log_level":{number}')
         with pytest.raises(CheckpointDamagedError, match=r"."):
             decode((CappedTarget,), Encoded(header, b""))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from waiting import SECONDS
 
 from nautilus import Sampler
 from nautilus.errors import CheckpointBusyError, CheckpointError, CheckpointStorageError
@@ -94,7 +95,7 @@ class TestLocksOfThisProcess:
         child = multiprocessing.get_context("fork").Process(target=read_run, args=(path, None))
         try:
             child.start()
-            child.join(60)
+            child.join(SECONDS)
             assert child.exitcode == 0
         finally:
             is_over.set()
@@ -137,16 +138,17 @@ class TestWaiting:
             return connection
 
         def interrupt():
-            assert is_begun.wait(30)
+            assert is_begun.wait(SECONDS)
             for _ in range(3):  # the first may come before the waiting
                 is_handled.clear()
                 signal.pthread_kill(main, signal.SIGUSR1)
-                found.append(is_handled.wait(20))
+                found.append(is_handled.wait(SECONDS / 9))
             blocker.close()
 
         monkeypatch.setattr(
             file, "sqlite3", SimpleNamespace(**vars(sqlite3) | {"connect": connect})
         )
+        monkeypatch.setattr(file, "BUSY_SECONDS", SECONDS)
         before = signal.signal(signal.SIGUSR1, lambda *_: is_handled.set())
         blocker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         thread = threading.Thread(target=interrupt)

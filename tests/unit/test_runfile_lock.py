@@ -4,11 +4,11 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from waiting import wait_for
 
 from nautilus.errors import (
     CheckpointDamagedError,
@@ -74,10 +74,7 @@ def test_what_a_killed_process_left_is_taken_over_with_a_warning(path, holder):
 
 def test_a_process_that_nobody_waited_for_has_ended(path, holder):
     holder.kill()
-    end = time.monotonic() + 60
-    while lock.process_started(holder.pid) != "ended":
-        assert time.monotonic() < end
-        time.sleep(0.001)
+    wait_for(lambda: lock.process_started(holder.pid) == "ended")
     with pytest.warns(StaleLockWarning, match="taken over"):
         RunStore.open(path).close()
 

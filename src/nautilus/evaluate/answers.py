@@ -7,11 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from nautilus._types import BlobArray, FloatArray
+from nautilus._numbers import NotRealError, as_reals, describe
+from nautilus._types import FloatArray
 from nautilus.errors import BackendError, LikelihoodError, PriorError
-from nautilus.evaluate.blobs import BlobError, BlobLayout
+from nautilus.evaluate.blob_values import BlobError
+from nautilus.evaluate.blobs import BlobLayout
 from nautilus.evaluate.parameters import row_of
-from nautilus.prior import REAL_KINDS
 
 LOG_L_MAX = 1e150
 """Larger values are no log-likelihoods: their squares are not finite."""
@@ -54,44 +55,40 @@ class Failure:
 
 
 def as_float(value: object) -> float:
-    """Turn what a scalar likelihood returned into a float."""
+    """Turn what a scalar likelihood returned into a float; a masked value is NaN."""
     if isinstance(value, float):
         return float(value)
-    array = _as_real(value)
+    array = _as_reals(value)
     if array.size != 1:
         raise RefusedError(
-            f"returned {_kind(value)} of shape {array.shape}; expected one number, or a tuple "
+            f"returned {describe(value)} of shape {array.shape}; expected one number, or a tuple "
             "of it and blobs (vectorized=True is for functions that take many points at once)"
         )
     return float(array.reshape(()))
 
 
 def as_column(value: object, n_points: int) -> FloatArray:
-    """Turn what a vectorised likelihood returned into an array of shape (n,)."""
-    array = _as_real(value)
+    """Turn what a vectorised likelihood returned into an array of shape (n,) of its own."""
+    array = _as_reals(value)
     if array.shape != (n_points,):
         raise RefusedError(
-            f"returned {_kind(value)} of shape {array.shape}; a vectorised likelihood returns one "
-            f"number per point, here shape ({n_points},), or a tuple of them and blobs"
-        )
-    return array.astype(np.float64)
-
-
-def _as_real(value: object) -> BlobArray:
-    try:
-        array = np.asarray(value)
-    except Exception as error:  # array-likes of other libraries raise what they like
-        raise RefusedError(f"returned {_kind(value)}, which is not a number ({error})") from error
-    if array.dtype.kind not in REAL_KINDS:
-        hint = "; is a return statement missing?" if value is None else ""
-        raise RefusedError(
-            f"returned {_kind(value)}; expected a real number as log-likelihood{hint}"
+            f"returned {describe(value)} of shape {array.shape}; a vectorised likelihood returns "
+            f"one number per point, here shape ({n_points},), or a tuple of them and blobs (leave "
+            "vectorized=False for a function that takes one point)"
         )
     return array
 
 
-def _kind(value: object) -> str:
-    return "None" if value is None else f"an object of type {type(value).__name__}"
+def _as_reals(value: object) -> FloatArray:
+    try:
+        return as_reals(value)
+    except NotRealError as error:
+        given, wrong = describe(value), str(error)
+        what = wrong if wrong.startswith(given) else f"{given} that holds {wrong}"
+        hint = "; is a return statement missing?" if value is None else ""
+        raise RefusedError(
+            f"returned {what}; expected a real number as log-likelihood{hint}"
+        ) from error
 
 
 def place_of(parameters: object, point: FloatArray) -> str:
@@ -107,7 +104,11 @@ def place_of(parameters: object, point: FloatArray) -> str:
 
 
 def raised(
-    error: BaseException | None, parameters: object, point: FloatArray, position: int | None
+    error: BaseException | None,
+    parameters: object,
+    point: FloatArray,
+    position: int | None,
+    remedy: str,
 ) -> Failure:
     """Describe an exception of the likelihood."""
     assert error is not None
@@ -117,8 +118,7 @@ def raised(
         trace = trace.tb_next if trace else None
     return Failure(
         "likelihood",
-        f"The likelihood raised {lines[-1].strip()} {place_of(parameters, point)}. Correct the "
-        "function, or choose on_error='-inf' or 'retry'.",
+        f"The likelihood raised {lines[-1].strip()} {place_of(parameters, point)}. {remedy}",
         position,
         parameters,
         point,
@@ -135,7 +135,11 @@ def refused(message: str, parameters: object, point: FloatArray, position: int |
 
 def bad_value(value: float, parameters: object, point: FloatArray, position: int) -> Failure:
     """Describe NaN, +inf, or a value beyond all bounds."""
-    remedy = "or choose on_nan='-inf'" if np.isnan(value) else "and keep the others finite"
+    remedy = (
+        "or choose on_nan='-inf' (a masked value counts as nan)"
+        if np.isnan(value)
+        else "and keep the others finite"
+    )
     message = (
         f"The likelihood returned {value} {place_of(parameters, point)}. Expected its natural "
         f"logarithm, a number of at most {LOG_L_MAX:g}, or -inf; return -inf where the likelihood "
@@ -153,13 +157,13 @@ def blob_message(mismatch: BlobError, layout: BlobLayout | None) -> str:
     )
 
 
-def prior_failure(points: FloatArray, error: Exception) -> Failure:
+def prior_failure(points: FloatArray, error: Exception, remedy: str = "") -> Failure:
     """Describe an exception of the prior."""
     lines = traceback.format_exception_only(error)
     return Failure(
         "prior",
         f"The prior could not turn {len(points)} point(s) of the unit cube into parameters: "
-        f"{lines[-1].strip()}.",
+        f"{lines[-1].strip()}.{remedy}",
         None,
         None,
         points,

@@ -1,26 +1,23 @@
 """The shape that blobs have, fixed once and kept for a whole run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from nautilus._types import BlobArray, BoolArray
-from nautilus.evaluate.likelihood import BLOB_KINDS
-
-NUMBER_KINDS = "biufc"
-
-Columns = dict[str, BlobArray]
-"""One array of shape (n, ...) per blob, in the order in which the likelihood returns them."""
-
-
-class BlobError(ValueError):
-    """Blobs are not what they were before; `position` is the row that differs."""
-
-    def __init__(self, message: str, position: int = 0) -> None:
-        super().__init__(message)
-        self.position = position
+from nautilus.evaluate.blob_values import (
+    KEEP_OBJECTS,
+    OBJECT,
+    BlobError,
+    BlobValues,
+    as_objects,
+    joined_type,
+    nameless,
+    stacked,
+)
+from nautilus.evaluate.likelihood import Likelihood
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,12 @@ class BlobLayout:
         """What the likelihood calls its blobs: names, or numbers where it does not name them."""
         if self.named:
             return tuple(field.name for field in self.fields)
-        return tuple(_nameless(i) for i in range(len(self.fields)))
+        return tuple(nameless(i) for i in range(len(self.fields)))
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether blobs are objects that no file can keep."""
+        return any(field.dtype == OBJECT for field in self.fields)
 
     def describe(self) -> str:
         """Say in words what one point has."""
@@ -87,69 +89,7 @@ class BlobLayout:
 NO_BLOBS = BlobLayout((), "structured", False, False)
 
 
-def split_return(returned: object) -> tuple[object, tuple[object, ...]]:
-    """Split what a likelihood returned into log L and its blobs."""
-    if isinstance(returned, tuple):
-        return (returned[0], returned[1:]) if returned else (None, ())
-    return returned, ()
-
-
-def _entries(blobs: Sequence[object]) -> dict[str, object]:
-    if len(blobs) == 1 and isinstance(blobs[0], Mapping):
-        if not blobs[0] or not all(isinstance(key, str) for key in blobs[0]):
-            raise BlobError(
-                f"the dictionary of blobs has the keys {list(blobs[0])}; expected one or more "
-                "strings"
-            )
-        return dict(blobs[0])
-    return {_nameless(i): value for i, value in enumerate(blobs)}
-
-
-def _nameless(i: int) -> str:
-    return f"blob_{i}"
-
-
-def is_named(blobs: Sequence[object]) -> bool:
-    """Whether the blobs are one dictionary of named values."""
-    return len(blobs) == 1 and isinstance(blobs[0], Mapping)
-
-
-def columns_of_call(blobs: Sequence[object], n_points: int) -> Columns:
-    """Blobs of one vectorised call, each of which has one row per point."""
-    columns = {name: _as_array(name, value) for name, value in _entries(blobs).items()}
-    for name, column in columns.items():
-        if column.ndim == 0 or len(column) != n_points:
-            raise BlobError(
-                f"{name} has shape {column.shape}; a vectorised likelihood returns one row per "
-                f"point, here {n_points}"
-            )
-    return columns
-
-
-def columns_of_rows(rows: Sequence[Sequence[object]]) -> Columns:
-    """Blobs of scalar calls, one row per call."""
-    first = _entries(rows[0])
-    columns: dict[str, list[object]] = {name: [] for name in first}
-    for i, row in enumerate(rows):
-        entries = _entries(row)
-        if entries.keys() != first.keys():
-            raise BlobError(
-                f"got the blobs {list(entries) or 'none'} after {list(first) or 'none'}",
-                i,
-            )
-        for name, value in entries.items():
-            columns[name].append(value)
-    return {name: _as_array(name, values) for name, values in columns.items()}
-
-
-def _as_array(name: str, values: object) -> BlobArray:
-    try:
-        return np.asarray(values)
-    except Exception as error:  # array-likes of other libraries raise what they like
-        raise BlobError(f"{name} cannot be turned into an array ({error})") from error
-
-
-def infer_layout(columns: Columns, named: bool, dtype: np.dtype[Any] | None) -> BlobLayout:
+def infer_layout(values: BlobValues, dtype: np.dtype[Any] | None) -> BlobLayout:
     """Fix the layout from the first blobs and the data type that the user gave, if any.
 
     Without a data type, one unnamed blob gives a plain array, several give a structured array
@@ -159,14 +99,15 @@ def infer_layout(columns: Columns, named: bool, dtype: np.dtype[Any] | None) -> 
     Raises
     ------
     BlobError
-        If the blobs do not fit the data type, or are neither numbers nor text.
+        If the blobs do not fit the data type.
     """
+    columns, named = values.arrays, values.named
     if dtype is None:
-        fields = tuple(_infer_field(name, column) for name, column in columns.items())
+        fields = tuple(BlobField(n, c.dtype, c.shape[1:]) for n, c in columns.items())
         plain = len(fields) == 1 and not named
         return BlobLayout(fields, "plain" if plain else "structured", named, False)
     if dtype.names is not None:
-        return _structured_layout(columns, named, dtype)
+        return _structured_layout(values, dtype)
     fields = tuple(BlobField(n, dtype.base, c.shape[1:]) for n, c in columns.items())
     shapes = {f.shape for f in fields}
     if len(shapes) != 1 or (dtype.shape and shapes != {dtype.shape}):
@@ -177,28 +118,19 @@ def infer_layout(columns: Columns, named: bool, dtype: np.dtype[Any] | None) -> 
     return BlobLayout(fields, "structured" if named else "plain", named, True)
 
 
-def _infer_field(name: str, column: BlobArray) -> BlobField:
-    if column.dtype.kind not in BLOB_KINDS:
-        raise BlobError(
-            f"{name} is of type {column.dtype}; blobs are numbers, truth values, text, or arrays "
-            "of them with the same shape for every point; blobs_dtype can convert other types"
-        )
-    return BlobField(name, column.dtype, column.shape[1:])
-
-
-def _structured_layout(columns: Columns, named: bool, dtype: np.dtype[Any]) -> BlobLayout:
-    names = dtype.names or ()
-    fits = set(names) == set(columns) if named else len(names) == len(columns)
+def _structured_layout(values: BlobValues, dtype: np.dtype[Any]) -> BlobLayout:
+    names, columns = dtype.names or (), values.arrays
+    fits = set(names) == set(columns) if values.named else len(names) == len(columns)
     if not fits:
         raise BlobError(
             f"blobs_dtype has the fields {list(names)} but the likelihood returned "
             f"{list(columns) or 'no blobs'}"
         )
     fields = tuple(BlobField(n, dtype[n].base, dtype[n].shape) for n in names)
-    return BlobLayout(fields, "structured", named, True)
+    return BlobLayout(fields, "structured", values.named, True)
 
 
-def pack(layout: BlobLayout, columns: Columns) -> BlobArray | None:
+def pack(layout: BlobLayout, values: BlobValues) -> BlobArray | None:
     """Put columns into one array with one entry per point, or None where there are no blobs.
 
     Raises
@@ -206,6 +138,7 @@ def pack(layout: BlobLayout, columns: Columns) -> BlobArray | None:
     BlobError
         If number, names, shapes or types of the blobs differ from the layout.
     """
+    columns = values.arrays
     if set(layout.keys) != set(columns):
         raise BlobError(f"got the blobs {list(columns) or 'none'}")
     if not columns:
@@ -221,78 +154,126 @@ def pack(layout: BlobLayout, columns: Columns) -> BlobArray | None:
 
 
 def _convert(field: BlobField, column: BlobArray, layout: BlobLayout) -> BlobArray:
+    if field.dtype == OBJECT and column.dtype != OBJECT:
+        return as_objects(column)
     if column.shape[1:] != field.shape:
-        raise BlobError(f"{field.name} has shape {column.shape[1:]}, not {field.shape}")
+        raise BlobError(
+            f"{field.name} has shape {column.shape[1:]}, not {field.shape}; {KEEP_OBJECTS}"
+        )
     if not layout.is_given and not np.can_cast(column.dtype, field.dtype, "safe"):
         raise BlobError(
             f"{field.name} is of type {column.dtype}, which does not fit into {field.dtype}; "
             "blobs_dtype can fix a type"
         )
     try:
-        return column.astype(field.dtype)
-    except (TypeError, ValueError) as error:
+        return _cast(column, field.dtype)
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise BlobError(f"{field.name} cannot become {field.dtype} ({error})") from error
 
 
+def _cast(column: BlobArray, dtype: np.dtype[Any]) -> BlobArray:
+    """Convert to the type that the user gave, but nothing into a number that it is not."""
+    given, wanted = column.dtype.kind, dtype.kind
+    if given == "c" and wanted in "biuf":
+        raise ValueError("complex numbers")
+    if given == "f" and wanted in "biu" and np.isnan(column).any():
+        raise ValueError("nan or masked")
+    if given in "iuf" and wanted in "iu":
+        bounds = np.iinfo(dtype)
+        if ((column < bounds.min) | (column > bounds.max)).any():
+            raise ValueError(f"not between {bounds.min} and {bounds.max}")
+    with np.errstate(over="raise"):
+        return column.astype(dtype)
+
+
 def fill(layout: BlobLayout, packed: BlobArray, is_known: BoolArray) -> BlobArray:
-    """Spread packed blobs over the rows marked in `is_known`; the others become NaN or zero."""
+    """Spread packed blobs over the rows marked in `is_known`; the others are missing.
+
+    Missing are NaN, None among objects, and zero or empty where there is no such value.
+    """
     full = np.zeros((len(is_known), *layout.shape), dtype=layout.dtype)
     full[is_known] = packed
     targets = [full[name] for name in full.dtype.names] if full.dtype.names else [full]
     for target in targets:
-        if target.dtype.kind in "fc":
-            target[~is_known] = np.nan
+        if target.dtype.kind in "fcO":
+            target[~is_known] = None if target.dtype == OBJECT else np.nan
     return full
 
 
-def pack_columns(
-    layout: BlobLayout | None, columns: Columns, named: bool, dtype: np.dtype[Any] | None
+def pack_values(
+    layout: BlobLayout | None, values: BlobValues, likelihood: Likelihood
 ) -> tuple[BlobLayout, BlobArray | None]:
-    """Pack columns into the layout, which is inferred from them if there is none yet."""
-    known = infer_layout(columns, named, dtype) if layout is None else widened(layout, columns)
-    return known, pack(known, columns)
+    """Pack the blobs of points into the layout, which is inferred if there is none yet."""
+    if layout is None:
+        known = infer_layout(values, likelihood.blobs_dtype)
+    else:
+        known = widened(layout, values)
+    if not likelihood.takes_objects:
+        _refuse_objects(known, values)
+    return known, pack(known, values)
 
 
-def widened(layout: BlobLayout, columns: Columns) -> BlobLayout:
+def _refuse_objects(layout: BlobLayout, values: BlobValues) -> None:
+    for field, key in zip(layout.fields, layout.keys, strict=True):
+        if field.dtype == OBJECT and key in values.arrays:
+            column = values.arrays[key]
+            is_object = column.dtype == OBJECT
+            types = sorted({type(entry).__name__ for entry in column} if is_object else {})
+            raise BlobError(
+                f"{field.name} is of type {', '.join(types) or column.dtype}, and a run with "
+                "filepath keeps only numbers, truth values, text, and arrays of them; return nan "
+                "for what is missing, or leave filepath out to keep any object in memory"
+            )
+
+
+def widened(layout: BlobLayout, values: BlobValues) -> BlobLayout:
     """Return the layout with types that hold these blobs too, unless the user gave the types.
 
-    Numbers become numbers that hold both, and text becomes longer. What cannot be joined stays as
-    it is, for `pack` to refuse.
+    Numbers become numbers that hold both, text becomes longer, and what has nothing in common
+    becomes objects. Arrays that cannot be joined stay as they are, for `pack` to refuse.
     """
     if layout.is_given:
         return layout
-    fields = tuple(
-        replace(f, dtype=_joined(f.dtype, columns[k].dtype)) if k in columns else f
-        for f, k in zip(layout.fields, layout.keys, strict=True)
-    )
+    pairs = zip(layout.fields, layout.keys, strict=True)
+    fields = tuple(_widened_field(field, values.arrays.get(key)) for field, key in pairs)
     return replace(layout, fields=fields)
 
 
-def _joined(known: np.dtype[Any], new: np.dtype[Any]) -> np.dtype[Any]:
-    are_numbers = known.kind in NUMBER_KINDS and new.kind in NUMBER_KINDS
-    return np.promote_types(known, new) if are_numbers or known.kind == new.kind else known
+def _widened_field(field: BlobField, column: BlobArray | None) -> BlobField:
+    if column is None:
+        return field
+    dtype = joined_type(field.dtype, column.dtype)
+    return field if dtype == OBJECT and field.shape else replace(field, dtype=dtype)
 
 
 def pack_rows(
-    layout: BlobLayout | None, rows: Sequence[Sequence[object]], dtype: np.dtype[Any] | None
+    layout: BlobLayout | None, rows: Sequence[BlobValues], likelihood: Likelihood
 ) -> tuple[BlobLayout, BlobArray | None]:
     """Pack the blobs of scalar calls; an error's `position` is the first row that differs."""
     try:
-        return pack_columns(layout, columns_of_rows(rows), is_named(rows[0]), dtype)
+        return pack_values(layout, stacked(rows, _objects(layout)), likelihood)
     except BlobError as mismatch:
-        raise _locate(layout, rows, dtype, mismatch) from mismatch
+        raise _locate(layout, rows, likelihood, mismatch) from mismatch
+
+
+def _objects(layout: BlobLayout | None) -> set[str]:
+    """Return what the likelihood calls the blobs that are objects."""
+    if layout is None:
+        return set()
+    pairs = zip(layout.fields, layout.keys, strict=True)
+    return {key for field, key in pairs if field.dtype == OBJECT}
 
 
 def _locate(
     layout: BlobLayout | None,
-    rows: Sequence[Sequence[object]],
-    dtype: np.dtype[Any] | None,
+    rows: Sequence[BlobValues],
+    likelihood: Likelihood,
     mismatch: BlobError,
 ) -> BlobError:
     known = layout
     for i, row in enumerate(rows):
         try:
-            known, _ = pack_columns(known, columns_of_rows([row]), is_named(row), dtype)
+            known, _ = pack_values(known, stacked([row], _objects(known)), likelihood)
         except BlobError as error:
             return BlobError(str(error), i)
     return mismatch

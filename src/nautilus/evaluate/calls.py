@@ -19,19 +19,18 @@ from nautilus.evaluate.answers import (
     refused,
 )
 from nautilus.evaluate.attempt import Manner, attempt, too_slow
-from nautilus.evaluate.blobs import (
+from nautilus.evaluate.blob_values import (
     BlobError,
-    BlobLayout,
-    columns_of_call,
-    fill,
-    is_named,
-    pack_columns,
-    pack_rows,
+    BlobValues,
     split_return,
+    values_of_call,
+    values_of_point,
 )
+from nautilus.evaluate.blobs import BlobLayout, fill, pack_rows, pack_values
 from nautilus.evaluate.delivery import ProcessName
 from nautilus.evaluate.likelihood import Likelihood, Physical
 from nautilus.evaluate.limit import Ending
+from nautilus.evaluate.mistakes import remedy_of
 from nautilus.evaluate.parameters import length_of, padded, physical_of, row_of, rows_of
 
 
@@ -121,7 +120,7 @@ def _call_each(
 ) -> _Answers:
     log_l = np.full(len(points), -np.inf)
     known = np.zeros(len(points), dtype=np.bool_)
-    rows: list[tuple[object, ...]] = []
+    rows: list[BlobValues] = []
     n_calls = n_errors = n_done = 0
     failure = None
     for i, parameters in enumerate(rows_of(physical)):
@@ -132,15 +131,19 @@ def _call_each(
             if error is None:
                 value, blobs = split_return(returned)
                 log_l[i] = as_float(value)
+                rows.append(values_of_point(blobs, likelihood.blobs_dtype))
                 known[i] = True
-                rows.append(blobs)
             elif likelihood.on_error != "-inf" or (
                 manner.is_test and i == len(points) - 1 and not rows
             ):
-                failure = raised(error, parameters, points[i], i)
+                remedy = remedy_of(error, likelihood, parameters, manner.is_test)
+                failure = raised(error, parameters, points[i], i, remedy)
                 break
         except RefusedError as refusal:
             failure = refused(str(refusal), parameters, points[i], i)
+            break
+        except BlobError as mismatch:
+            failure = refused(blob_message(mismatch, layout), parameters, points[i], i)
             break
         n_done = i + 1
     answers = _Answers(log_l[:n_done], known[:n_done], None, layout, n_calls, n_errors, failure)
@@ -152,12 +155,12 @@ def _with_blobs(
     points: FloatArray,
     physical: Physical,
     answers: _Answers,
-    rows: list[tuple[object, ...]],
+    rows: list[BlobValues],
 ) -> _Answers:
     if not rows:
         return answers
     try:
-        layout, packed = pack_rows(answers.layout, rows, likelihood.blobs_dtype)
+        layout, packed = pack_rows(answers.layout, rows, likelihood)
         return replace(answers, blobs=packed, layout=layout)
     except BlobError as mismatch:
         i = int(np.flatnonzero(answers.known)[mismatch.position])
@@ -187,13 +190,14 @@ def _call_block(
         if error is None:
             value, blobs = split_return(returned)
             log_l = as_column(value, n_called)
-            columns = columns_of_call(blobs, n_called)
-            known, packed = pack_columns(layout, columns, is_named(blobs), likelihood.blobs_dtype)
+            values = values_of_call(blobs, n_called, likelihood.blobs_dtype)
+            known, packed = pack_values(layout, values, likelihood)
             kept = None if packed is None else packed[:n]
             return _Answers(log_l[:n], np.ones(n, np.bool_), kept, known, n_calls, n_errors)
         if likelihood.on_error == "-inf":
             return _one_by_one(likelihood, points, layout, manner)
-        failure = raised(error, physical, points, None)
+        remedy = remedy_of(error, likelihood, physical, manner.is_test)
+        failure = raised(error, physical, points, None, remedy)
     except RefusedError as refusal:
         failure = refused(str(refusal), physical, points, None)
     except BlobError as mismatch:
@@ -267,6 +271,8 @@ def timed_out_chunk(
     answers = _Answers(np.full(1, -np.inf), np.zeros(1, np.bool_), None, layout, 1, 1)
     if likelihood.on_error != "-inf":
         parameters = row_of(physical_of(likelihood, point), 0)
-        failure = raised(too_slow(likelihood.call_timeout), parameters, point[0], 0)
+        error = too_slow(likelihood.call_timeout)
+        remedy = remedy_of(error, likelihood, parameters, is_first=False)
+        failure = raised(error, parameters, point[0], 0, remedy)
         answers = replace(answers, log_l=np.empty(0), known=np.empty(0, np.bool_), failure=failure)
     return _judge(likelihood, point, answers, seconds)

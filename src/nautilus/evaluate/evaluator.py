@@ -53,18 +53,26 @@ class Evaluator:
     def __init__(
         self, likelihood: Likelihood, pool: object = None, *, threads_per_worker: int | None = 1
     ) -> None:
-        self._likelihood = likelihood
         self._handle = as_executor(pool, threads_per_worker)
         self._n_threads = threads_per_worker
-        self._payload: bytes | None = None
         self._layout: BlobLayout | None = None
         self._counts = Counts()
         self._delivery = Delivery()
+        self._key = uuid.uuid4().hex
+        self._hold(likelihood)
+        self._finalizer = weakref.finalize(self, worker.release, self._key)
+
+    def _hold(self, likelihood: Likelihood) -> None:
+        self._likelihood = likelihood
+        self._payload: bytes | None = None
         n_fixed = likelihood.n_batch if likelihood.vectorized else None
         self._rule = ChunkRule(n_fixed, self._handle.n_workers)
-        self._key = uuid.uuid4().hex
         worker.hold(self._key, likelihood)
-        self._finalizer = weakref.finalize(self, worker.release, self._key)
+
+    def set_batch(self, n_batch: int) -> None:
+        """Let a vectorised call take another number of points from now on."""
+        if self._likelihood.vectorized and self._likelihood.n_batch != n_batch:
+            self._hold(replace(self._likelihood, n_batch=n_batch))
 
     @property
     def counts(self) -> Counts:

@@ -155,8 +155,9 @@ class DaskCluster(Cluster):
         # The scheduler is asked, which takes milliseconds; while it cannot be reached the last
         # answer holds, and the status of the client says what becomes of it.
         if time.monotonic() > self._asked + ASK_SECONDS:
-            # A client that was closed has no scheduler any more.
-            with suppress(OSError, TimeoutError, AttributeError):
+            # A client that was closed has no scheduler any more, and one that is being closed no
+            # connections.
+            with suppress(OSError, TimeoutError, AttributeError, RuntimeError):
                 self._n_slots = sum(self._client.nthreads().values())
             self._asked = time.monotonic()
         return self._n_slots

@@ -21,7 +21,7 @@ CALL_TIMEOUT_MIN, CALL_TIMEOUT_MAX = 1e-3, 1e8
 """Bounds of `call_timeout` in seconds: what clocks resolve, and what timers take."""
 
 BLOB_KINDS = "biufcSU"
-"""Kinds of NumPy types that blobs may have: numbers, truth values and text."""
+"""Kinds of NumPy types of blobs that a file can keep: numbers, truth values and text."""
 
 
 class PriorTransform(Protocol):
@@ -57,6 +57,8 @@ class Likelihood:
         Further arguments of the function.
     blobs_dtype
         Data type of the blobs as NumPy understands it, or None to take it from the first calls.
+    takes_objects
+        Whether a blob may be any object; not where a file keeps the run.
     n_batch
         Points in one vectorised call; the last call of a set may be shorter.
     pad_batch
@@ -86,6 +88,7 @@ class Likelihood:
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     blobs_dtype: Any = None
+    takes_objects: bool = True
     n_batch: int = 256
     pad_batch: bool = False
     on_error: ErrorPolicy = "raise"
@@ -105,7 +108,7 @@ class Likelihood:
         _check_timeout(self.call_timeout)
         object.__setattr__(self, "args", tuple(self.args))
         object.__setattr__(self, "kwargs", dict(self.kwargs))
-        object.__setattr__(self, "blobs_dtype", _parse_dtype(self.blobs_dtype))
+        object.__setattr__(self, "blobs_dtype", _parse_dtype(self.blobs_dtype, self.takes_objects))
 
     def bound(self) -> Callable[..., Any]:
         """Return the function of parameters alone."""
@@ -144,7 +147,7 @@ def _check_count(name: str, value: object, least: int) -> None:
         raise SettingsError(f"{name} is {value!r}; expected a whole number of at least {least}.")
 
 
-def _parse_dtype(given: object) -> np.dtype[Any] | None:
+def _parse_dtype(given: object, takes_objects: bool) -> np.dtype[Any] | None:
     if given is None:
         return None
     try:
@@ -156,9 +159,14 @@ def _parse_dtype(given: object) -> np.dtype[Any] | None:
         ) from error
     names = dtype.names or ()
     for part in [dtype[name] for name in names] or [dtype]:
-        if part.base.kind not in BLOB_KINDS:
+        if part.base.kind == "O" and not takes_objects:
             raise SettingsError(
-                f"blobs_dtype is {given!r} and holds the type {part.base}; blobs are numbers, "
-                "truth values or text of fixed length."
+                f"blobs_dtype is {given!r}, but a run with filepath keeps only numbers, truth "
+                "values and text. Give another type, or leave filepath out."
+            )
+        if part.base.kind not in BLOB_KINDS + "O":
+            raise SettingsError(
+                f"blobs_dtype is {given!r} and holds the type {part.base}; give numbers, truth "
+                "values, text of fixed length, or object."
             )
     return dtype

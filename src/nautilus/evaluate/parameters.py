@@ -16,7 +16,8 @@ def physical_of(likelihood: Likelihood, points: FloatArray) -> Physical:
     if likelihood.pass_dict is not None and is_dict != likelihood.pass_dict:
         raise TypeError(
             f"pass_dict is {likelihood.pass_dict} but the prior gives "
-            f"{'a dictionary' if is_dict else 'an array'}"
+            f"{'a dictionary' if is_dict else 'an array'}; leave pass_dict out, or let the prior "
+            f"function return {'an array' if is_dict else 'a dictionary'}"
         )
     columns = physical.values() if isinstance(physical, Mapping) else [physical]
     if any(len(column) != len(points) for column in columns):

@@ -1,5 +1,6 @@
 """Priors that are a plain function of the unit cube."""
 
+import copy
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,11 +9,15 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nautilus._numbers import PARAMETER_KINDS, NotRealError, as_reals
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError, PriorTypeError
 
-REAL_KINDS: Final = "biuf"
-"""Kinds of NumPy types that hold real numbers."""
+WHAT_A_FUNCTION_IS: Final = (
+    "A prior function is a map, not a density: it is given a point of the unit cube and returns the"
+    " parameters there, of one dimension for instance low + (high - low) * u, or the quantile"
+    " function (ppf) of a distribution at u. Its density follows from that."
+)
 
 Parameters = FloatArray | dict[str, Any]
 """Columns of parameters, shape (n, k) or (k,), or named ones with n values or one value each."""
@@ -28,7 +33,8 @@ class FunctionPrior:
     function
         Called as ``function(*args, u, **kwargs)`` with a copy of one point, shape (d,); if
         `is_vectorized`, with points of shape (n, d). It returns the parameters: an array of
-        shape (k,) or (n, k), or a dictionary whose values belong to one point or have length n.
+        shape (k,) or (n, k), k at least d, or a dictionary whose values belong to one point or
+        have length n. They are copied at once; what is masked becomes NaN.
     n_dim
         Dimension d of the unit cube, at least 1.
     args, kwargs
@@ -105,7 +111,10 @@ class FunctionPrior:
         PriorError
             If the points have the wrong shape or the function returns something else.
         """
-        unit = np.array(points, dtype=np.float64)
+        try:
+            unit = as_reals(points)
+        except NotRealError as error:
+            raise PriorError(f"Points must be an array of numbers, not {error}.") from error
         if unit.ndim not in {1, 2} or unit.shape[-1] != self.n_dim or unit.size == 0:
             raise PriorError(
                 f"Points have shape {unit.shape}; the prior has n_dim={self.n_dim}, so give "
@@ -120,6 +129,19 @@ class FunctionPrior:
             return {key: value[0] for key, value in many.items()}
         return np.asarray(many[0])
 
+    @property
+    def given_form(self) -> str:
+        """Say in words what the function is called with."""
+        if self.is_vectorized:
+            return (
+                f"points of shape (n, {self.n_dim}), because vectorized=True is for the prior"
+                " function too; leave it out if the functions take one point"
+            )
+        return (
+            f"one point of shape ({self.n_dim},); vectorized=True gives it and the likelihood many"
+            " at once"
+        )
+
     def bound(self) -> Callable[..., Any]:
         """Return the function of points alone."""
         if not self.args and not self.kwargs:
@@ -132,19 +154,28 @@ class FunctionPrior:
     def _one(self, unit: FloatArray) -> Parameters:
         result = self._call(unit)
         if isinstance(result, Mapping):
-            return dict(result)
+            return {key: _own(value) for key, value in result.items()}
         array = np.atleast_1d(_numbers(result))
         if array.ndim != 1 or array.size == 0:
             raise PriorError(
                 f"The prior function returned shape {array.shape} for one point of shape "
                 f"{unit.shape}; one number for each parameter expected."
             )
+        self._require_parameters(array.size)
         return array
+
+    def _require_parameters(self, n_parameters: int) -> None:
+        if n_parameters < self.n_dim:
+            raise PriorError(
+                f"The prior function returned {n_parameters} number(s) for a point with"
+                f" n_dim={self.n_dim}; at least as many parameters as dimensions expected."
+                f" {WHAT_A_FUNCTION_IS}"
+            )
 
     def _many(self, unit: FloatArray) -> Parameters:
         result = self._call(unit)
         if isinstance(result, Mapping):
-            named = {key: np.asarray(value) for key, value in result.items()}
+            named = {key: np.asarray(_own(value)) for key, value in result.items()}
             wrong = {k: v.shape for k, v in named.items() if v.shape[:1] != unit.shape[:1]}
             if wrong:
                 raise PriorError(
@@ -161,23 +192,24 @@ class FunctionPrior:
                 "Then write it with u[..., 0] and np.stack([...], axis=-1), or leave "
                 "vectorized=False."
             )
+        self._require_parameters(columns.shape[1])
         return columns
 
 
 def _numbers(result: Any) -> FloatArray:
     try:
-        array = np.asarray(result)
-    except ValueError as error:
-        raise _not_numbers(result) from error
-    if array.dtype.kind not in REAL_KINDS:
-        raise _not_numbers(result)
-    return array.astype(np.float64)
+        return as_reals(result, PARAMETER_KINDS)
+    except NotRealError as error:
+        raise PriorError(
+            f"The prior function returned {result!r}; an array of numbers or a dictionary expected."
+        ) from error
 
 
-def _not_numbers(result: Any) -> PriorError:
-    return PriorError(
-        f"The prior function returned {result!r}; an array of numbers or a dictionary expected."
-    )
+def _own(value: Any) -> Any:
+    """Return a copy of one value of a dictionary: the function may use its memory again."""
+    if np.ma.is_masked(value):
+        return _numbers(value)[()]
+    return np.asarray(copy.deepcopy(value))[()]
 
 
 def _stack(results: list[Parameters]) -> Parameters:
@@ -200,6 +232,6 @@ def _signature(result: Parameters) -> Hashable:
 
 def _text(value: Any) -> str:
     array = np.asarray(value)
-    if array.dtype.kind not in REAL_KINDS:
+    if array.dtype.kind not in PARAMETER_KINDS:
         return str(value)
     return ", ".join(f"{number:.9g}" for number in np.ravel(array))

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Final
 
 import numpy as np
 
+from nautilus._numbers import PARAMETER_KINDS, NotRealError, as_reals
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError, PriorTypeError
 
@@ -67,13 +67,11 @@ class Distribution:
         value = np.empty_like(u)
         is_low = u < self.split
         if is_low.any():
-            value[is_low] = getattr(self.dist, self.lower)(
-                np.clip(u[is_low], LEAST_U, 1.0 - LEAST_TAIL)
-            )
+            low = np.clip(u[is_low], LEAST_U, 1.0 - LEAST_TAIL)
+            value[is_low] = as_reals(getattr(self.dist, self.lower)(low), PARAMETER_KINDS)
         if not is_low.all():
-            value[~is_low] = getattr(self.dist, self.upper)(
-                np.clip(1.0 - u[~is_low], LEAST_TAIL, 1.0 - LEAST_TAIL)
-            )
+            tail = np.clip(1.0 - u[~is_low], LEAST_TAIL, 1.0 - LEAST_TAIL)
+            value[~is_low] = as_reals(getattr(self.dist, self.upper)(tail), PARAMETER_KINDS)
         return np.clip(value, *self.support)
 
     def describe(self) -> str:
@@ -152,11 +150,22 @@ def parse_dist(key: str, dist: object, known_keys: Collection[str]) -> Marginal:
     """
     if isinstance(dist, str):
         return _parse_tie(key, dist, known_keys)
-    if isinstance(dist, Real) and not isinstance(dist, bool | np.bool_):
-        return _parse_number(key, float(dist))
-    if isinstance(dist, tuple | list | np.ndarray):
-        return _parse_bounds(key, dist)
-    return _parse_distribution(key, dist)
+    if any(hasattr(dist, name) for name in LOWER_METHODS + UPPER_METHODS):
+        return _parse_distribution(key, dist)
+    try:
+        numbers = as_reals(dist)
+    except NotRealError as error:
+        if isinstance(dist, tuple | list | np.ndarray):
+            raise PriorError(
+                f"Parameter {key!r} has bounds {dist!r}, with {error}; give two numbers (low, "
+                "high)."
+            ) from error
+        raise PriorTypeError(
+            f"Parameter {key!r} has dist={dist!r}, which is not a distribution: it has no method "
+            "'ppf' or 'isf'. Give a (low, high) pair, a number, the key of another parameter or "
+            "a frozen scipy.stats distribution."
+        ) from error
+    return _parse_number(key, float(numbers)) if numbers.ndim == 0 else _parse_bounds(key, numbers)
 
 
 def _parse_tie(key: str, other: str, known_keys: Collection[str]) -> Tied:
@@ -179,13 +188,12 @@ def _parse_number(key: str, value: float) -> Fixed:
     return Fixed(value)
 
 
-def _parse_bounds(key: str, bounds: object) -> Uniform:
-    try:
-        low, high = (float(bound) for bound in bounds)  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
+def _parse_bounds(key: str, bounds: FloatArray) -> Uniform:
+    if bounds.shape != (2,):
         raise PriorError(
-            f"Parameter {key!r} has bounds {bounds!r}; give two numbers (low, high)."
-        ) from None
+            f"Parameter {key!r} has bounds {bounds.tolist()}; give two numbers (low, high)."
+        )
+    low, high = bounds.tolist()
     if not np.isfinite([low, high]).all() or not np.isfinite(high - low):
         raise PriorError(
             f"Parameter {key!r} has bounds ({low}, {high}); bounds and width must be finite. "
@@ -202,12 +210,6 @@ def _parse_bounds(key: str, bounds: object) -> Uniform:
 def _parse_distribution(key: str, dist: Any) -> Distribution:
     lower = next((name for name in LOWER_METHODS if hasattr(dist, name)), "")
     upper = next((name for name in UPPER_METHODS if hasattr(dist, name)), "")
-    if not lower and not upper:
-        raise PriorTypeError(
-            f"Parameter {key!r} has dist={dist!r}, which is not a distribution: it has no method "
-            "'ppf' or 'isf'. Give a (low, high) pair, a number, the key of another parameter or "
-            "a frozen scipy.stats distribution."
-        )
     n_shapes: int = getattr(dist, "numargs", 0)  # of a family that is not frozen
     if isinstance(dist, type) or n_shapes > 0:
         name = getattr(dist, "name", None) or getattr(dist, "__name__", type(dist).__name__)
@@ -240,7 +242,7 @@ def _check_quantiles(key: str, dist: Any, method: str) -> None:
 
 def _evaluate(about: str, function: Callable[..., Any], probabilities: FloatArray) -> FloatArray:
     try:
-        values = np.asarray(function(probabilities), dtype=float)
+        values = as_reals(function(probabilities), PARAMETER_KINDS)
     except Exception as error:
         raise PriorError(
             f"{about} failed for probabilities {probabilities.tolist()}: {error}. "
@@ -258,5 +260,5 @@ def _support(dist: Any) -> tuple[float, float]:
     support = getattr(dist, "support", None)
     if not callable(support):
         return (-np.inf, np.inf)
-    low, high = support()
+    low, high = as_reals(support()).ravel()
     return (float(low), float(high))

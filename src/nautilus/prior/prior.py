@@ -6,6 +6,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nautilus._keywords import explains_keywords
+from nautilus._numbers import NotRealError, as_reals
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError, PriorTypeError
 from nautilus.prior.listing import Listing
@@ -47,6 +49,7 @@ class Prior:
     def __init__(self) -> None:
         self._parameters: tuple[_Parameter, ...] = ()
 
+    @explains_keywords
     def add_parameter(
         self, key: str | None = None, dist: object = (0, 1), periodic: bool = False
     ) -> None:
@@ -236,9 +239,9 @@ class Prior:
                 "Add one with a (low, high) pair or a distribution."
             )
         try:
-            array = np.asarray(points, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise PriorError(f"Points must be an array of numbers: {error}.") from error
+            array = as_reals(points)
+        except NotRealError as error:
+            raise PriorError(f"Points must be an array of numbers, not {error}.") from error
         if array.ndim == 0 or array.shape[-1] != self.n_dim:
             raise PriorError(
                 f"Points have shape {array.shape}; the prior has {self.n_dim} free parameters "

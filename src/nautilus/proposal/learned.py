@@ -8,7 +8,7 @@ from nautilus._types import FloatArray
 from nautilus.emulator.emulator import Emulator
 from nautilus.geometry.coordinates import Coordinates, log_prior_density
 from nautilus.geometry.mixture import Mixture
-from nautilus.proposal.base import BLOCK
+from nautilus.proposal.base import BLOCK, in_blocks
 from nautilus.proposal.target import CappedTarget
 
 CHUNK = 4096
@@ -92,15 +92,13 @@ class LearnedProposal:
 
     def log_density(self, points: FloatArray) -> FloatArray:
         """Return the exact log density given A, shape (n,)."""
-        out = np.empty(len(points))
-        for start in range(0, len(points), BLOCK):
-            block = points[start : start + BLOCK]
-            padded = np.concatenate([block, np.full((BLOCK - len(block), block.shape[1]), 0.5)])
-            log_base, log_accept = self._log_base_and_accept(
-                padded, self.coordinates.to_space(padded)
-            )
-            out[start : start + BLOCK] = (log_base + log_accept)[: len(block)]
-        return out - self.log_norm
+
+        def unnormalised(block: FloatArray) -> FloatArray:
+            space = self.coordinates.to_space(block)
+            log_base, log_accept = self._log_base_and_accept(block, space)
+            return log_base + log_accept
+
+        return in_blocks(unnormalised, points) - self.log_norm
 
     def _log_base_and_accept(
         self, points: FloatArray, space: FloatArray

@@ -17,10 +17,14 @@ class CappedTarget:
         Natural logarithm of the cap; infinity for the posterior.
     log_boost
         Logarithm of the factor on points whose likelihood exceeds the cap.
+    reference
+        The log L that targets are measured from: they matter up to a factor only, and have to
+        keep their digits beside log densities.
     """
 
     log_level: float
     log_boost: float = 0.0
+    reference: float = 0.0
 
     @property
     def is_posterior(self) -> bool:
@@ -28,6 +32,6 @@ class CappedTarget:
         return self.log_level == np.inf
 
     def log_value(self, log_l: FloatArray) -> FloatArray:
-        """Return log of the target for log L, shape (n,)."""
-        capped = np.minimum(log_l, self.log_level)
+        """Return log of the target for log L, up to a constant, shape (n,)."""
+        capped = np.minimum(log_l, self.log_level) - self.reference
         return np.asarray(np.where(log_l > self.log_level, capped + self.log_boost, capped))

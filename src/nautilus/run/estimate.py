@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp, softmax
 
+from nautilus._numerics import reference_of
 from nautilus._types import BoolArray, FloatArray
 from nautilus.proposal.base import Proposal
 from nautilus.run.mixture import own_log_density, shares, stage_log_densities
@@ -67,7 +68,8 @@ def estimate(
         return _nothing(ledger)
     rows = chosen[ledger.stage_of_point]
     stages = tuple(s for s in ledger.stages if s.phase in phases)
-    sub = Ledger(ledger.points[rows], ledger.log_l[rows], None, stages)
+    reference = reference_of(ledger.log_l)
+    sub = Ledger(ledger.points[rows], ledger.log_l[rows] - reference, None, stages)
     n_used = max(len(stage.counts) for stage in stages)
     log_q = table.log_q[rows][:, :n_used]
     log_m = stage_log_densities(log_q, stages)
@@ -92,11 +94,16 @@ def estimate(
     all_shares = np.zeros(len(chosen))
     all_shares[chosen] = c_t
     all_log_z = np.full(len(chosen), np.nan)
-    all_log_z[chosen] = stage_log_z
+    all_log_z[chosen] = stage_log_z + reference
     return Estimate(
-        log_z, float(np.sqrt(variance)), float(1.0 / np.sum(weights**2)), log_weights,
+        log_z + reference, float(np.sqrt(variance)), _effective_size(weights), log_weights,
         all_shares, all_log_z, pareto_tail_index(weights),
     )  # fmt: skip
+
+
+def _effective_size(weights: FloatArray) -> float:
+    """Return the effective sample size, which rounding must not raise above the number."""
+    return float(min(1.0 / np.sum(weights**2), np.count_nonzero(weights)))
 
 
 def _nothing(ledger: Ledger) -> Estimate:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from nautilus._numerics import reference_of
 from nautilus._types import FloatArray
 
 FULL_SUPPORT = 0.2
@@ -77,7 +78,7 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
     Of this, L V lies below the cap.
     """
     order = np.argsort(-log_l, kind="stable")
-    values = log_l[order]
+    values = log_l[order] - reference_of(log_l)
     log_inverse = -log_g[order]
     log_first = np.logaddexp.accumulate(log_inverse)
     log_support = 2 * log_first - np.logaddexp.accumulate(2 * log_inverse)
@@ -94,21 +95,20 @@ def choose_level(log_l: FloatArray, log_g: FloatArray, n_live: float) -> Level:
     needed = n_live * np.clip(at_risk, LEAST_SUPPORT, 1.0)
     enough = (log_support >= np.log(needed)) & (np.arange(1, len(values) + 1) >= needed)
     last = int(np.argmax(enough)) if enough.any() else len(values) - 1
-    log_level = values[last]
-    inside = values > log_level
-    if not np.isfinite(log_level):
-        log_level = np.min(values[np.isfinite(values)], initial=np.inf)
+    inside = values > values[last]
+    if not np.isfinite(values[last]):
         inside = np.isfinite(values)
+        last = max(int(inside.sum()) - 1, 0)
     n_inside = int(inside.sum())
     if n_inside == 0:
         return Level(np.inf, -np.inf, 0.0, 0.0, 0.0, 0.0)
-    log_below = np.minimum(values - log_level, 0.0) + log_inverse
+    log_below = np.minimum(values - values[last], 0.0) + log_inverse
     log_core = float(logsumexp(log_below[:n_inside]))
     log_rim = float(logsumexp(log_below[n_inside:])) if n_inside < len(values) else -np.inf
     is_steep = odds[n_inside - 1] > STEEP and at_stake[n_inside - 1] < STEEP_SHARE_MAX
     wanted = STEEP_ODDS if is_steep else 1.0
     return Level(
-        float(log_level),
+        float(log_l[order[last]]),
         float(log_volume[n_inside - 1]),
         float(at_stake[n_inside - 1]),
         float(f_remaining[n_inside - 1]),

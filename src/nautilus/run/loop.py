@@ -12,6 +12,7 @@ from nautilus.geometry.fit import least_points
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate, estimate
+from nautilus.run.landscape import N_FEW, above_floor, floor_finding
 from nautilus.run.level import log_volume_inside
 from nautilus.run.mixture import history_log_density
 from nautilus.run.plan import (
@@ -20,6 +21,7 @@ from nautilus.run.plan import (
     look_up,
     plan_contour,
     plan_cube,
+    plan_neighbourhoods,
     plan_posterior,
     sampling_size,
     sampling_wanted,
@@ -28,14 +30,11 @@ from nautilus.run.state import Phase, RunState
 from nautilus.run.stop import StopReason
 from nautilus.run.trust import view_last_stage
 
-N_FINITE_MIN = 50
-"""Finite log-likelihoods needed before anything can be learned."""
+N_LEARNABLE = 50
+"""Points above the floor of log L needed before anything can be learned."""
 
-N_CUBE_FACTOR = 400
-"""Draws from the cube without enough of these, in units of n_live, before a run gives up."""
-
-LOG_ZERO = -1e150
-"""Smaller values, such as the most negative number, are meant as the logarithm of zero."""
+N_SEARCH = 20
+"""Draws from the cube, in units of n_live, after which less than a few of them have to do."""
 
 N_SURPRISES_MAX = 8
 """So many surprises of the sampling phase re-open exploration; a further one is a finding."""
@@ -131,6 +130,7 @@ def steps(
     Closing the generator between two steps leaves the last yielded state as the
     state of the run: nothing else has changed.
     """
+    n_start = state.n_like
     while True:
         if is_over():
             yield Step(state, "", StopReason.TIME)
@@ -142,7 +142,8 @@ def steps(
                 return
             state = planned.state
             yield planned
-        with closing(fill_pending(state, config, goal, evaluate, run_tasks, is_over)) as filled:
+        missing = missing_points(state, config, goal, is_first=state.n_like == n_start)
+        with closing(fill_pending(state, missing, evaluate, run_tasks, is_over)) as filled:
             for state in filled:
                 yield Step(state, "")
         if state.pending is not None and not state.pending.is_done.all():
@@ -152,28 +153,36 @@ def steps(
         yield Step(state, "stage complete")
 
 
+def missing_points(state: RunState, config: Config, goal: Goal, *, is_first: bool) -> IntArray:
+    """Return which points of the pending stage are to be evaluated, within the limit of calls.
+
+    A limit cuts between calls of the likelihood, never within one: the numbers of a vectorised
+    likelihood may depend on which points it gets together. The first call of a run is made even
+    if it takes more than what is left, so that runs with small limits get on.
+    """
+    if state.pending is None:
+        return np.empty(0, np.int64)
+    missing = np.flatnonzero(~state.pending.is_done)
+    allowed = max(goal.n_like_max - state.n_like, 0.0)
+    if allowed >= len(missing):
+        return missing
+    n_whole = int(allowed) // config.n_batch * config.n_batch
+    return missing[: config.n_batch if is_first and n_whole == 0 < allowed else n_whole]
+
+
 def fill_pending(
     state: RunState,
-    config: Config,
-    goal: Goal,
+    missing: IntArray,
     evaluate: Evaluate,
     run_tasks: RunTasks,
     is_over: Callable[[], bool],
 ) -> Generator[RunState, None, None]:
-    """Evaluate what is missing of the pending stage, within the limit of calls.
+    """Evaluate the points of the pending stage with the given numbers.
 
     Densities that are not known yet are computed while the first points are being evaluated.
-    A limit cuts between calls of the likelihood, never within one: the numbers
-    of a vectorised likelihood may depend on which points it gets together.
     """
     pending = state.pending
-    if pending is None:
-        return
-    allowed = max(goal.n_like_max - state.n_like, 0.0)
-    missing = np.flatnonzero(~pending.is_done)
-    if allowed < len(missing):
-        missing = missing[: int(allowed) // config.n_batch * config.n_batch]
-    if len(missing) == 0:
+    if pending is None or len(missing) == 0:
         return
     with closing(evaluate(pending.points[missing])) as chunks:
         interrupt: BaseException | None = None
@@ -199,23 +208,43 @@ def commit(state: RunState, run_tasks: RunTasks) -> RunState:
     pending = state.pending
     if pending is None:
         return state
-    log_l = np.where(pending.log_l < LOG_ZERO, -np.inf, pending.log_l)
-    ledger = state.ledger.append(pending.stage, pending.points, log_l, pending.blobs)
+    ledger = state.ledger.append(pending.stage, pending.points, pending.log_l, pending.blobs)
     table = state.table.extend(ledger, state.proposals, run_tasks)
     return replace(state, ledger=ledger, table=table, pending=None)
 
 
 def next_plan(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
     """Decide on the next stage from complete stages alone, or why to stop."""
-    ledger = state.ledger
-    n_finite = int(np.isfinite(ledger.log_l).sum())
-    if n_finite < max(N_FINITE_MIN, least_points(config.n_dim)):
-        if ledger.n_points >= N_CUBE_FACTOR * config.n_live:
-            return Step(state, "", StopReason.NO_LIKELIHOOD)
-        return Step(plan_cube(state, config, run_tasks), "drawing from the prior")
+    n_above = int(above_floor(state.ledger.log_l).sum())
+    if n_above < max(N_LEARNABLE, least_points(config.n_dim)):
+        return _next_search(state, config, goal, n_above, run_tasks)
     if state.phase is Phase.EXPLORATION:
         return _next_exploration(state, config, goal, run_tasks)
     return _next_sampling(state, config, goal, run_tasks)
+
+
+def _next_search(
+    state: RunState, config: Config, goal: Goal, n_above: int, run_tasks: RunTasks
+) -> Step:
+    """Look for points above the floor; where there are none, the cube imitates the posterior."""
+    ledger = state.ledger
+    n_search = N_SEARCH * config.n_live
+    if n_above >= N_FEW or (n_above > 0 and ledger.n_points >= n_search):
+        return Step(plan_neighbourhoods(state, config, run_tasks), "drawing around a few points")
+    if n_above > 0 or ledger.n_points < n_search // 2:
+        n_most = 2 * config.n_live if n_above > 0 else n_search // 2 - ledger.n_points
+        planned = plan_cube(state, config, n_most, Phase.EXPLORATION, run_tasks)
+        return Step(planned, "drawing from the prior")
+    n_sampled = sum(s.n_points for s in ledger.stages if s.phase is Phase.SAMPLING)
+    n_counted = n_sampled if goal.discard_exploration else ledger.n_points
+    n_missing = max(
+        goal.n_eff - n_counted, n_search - ledger.n_points, goal.n_shell - n_sampled, 1 - n_sampled
+    )
+    if n_missing > 0:
+        planned = plan_cube(state, config, np.ceil(n_missing), Phase.SAMPLING, run_tasks)
+        return Step(planned, "drawing from the prior")
+    is_zero = np.isneginf(ledger.log_l[0])
+    return Step(state, "", StopReason.NO_LIKELIHOOD if is_zero else StopReason.UNTRUSTED)
 
 
 def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
@@ -284,9 +313,9 @@ def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTa
         # The ladder ended at the larger f_live of an earlier run.
         state = replace(state, phase=Phase.EXPLORATION, n_rounds=0, n_detours=0)
         return _next_exploration(state, config, goal, run_tasks)
-    if sizes and current.n_eff >= goal.n_eff and sum(sizes) >= goal.n_shell:
-        reason = StopReason.UNTRUSTED if state.findings else StopReason.GOAL
-        return Step(state, "", reason)
+    if is_last_sampling and current.n_eff >= goal.n_eff and sum(sizes) >= goal.n_shell:
+        has_finding = state.findings or floor_finding(state.ledger)
+        return Step(state, "", StopReason.UNTRUSTED if has_finding else StopReason.GOAL)
     n_wanted = sampling_wanted(config, goal, current, sum(sizes), view.efficiency)
     n_points = sampling_size(config, n_wanted, sum(sizes), view.efficiency)
     is_refit = is_worth_refitting(n_wanted, sum(sizes), view.efficiency)

@@ -4,19 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 
+from nautilus._numerics import reference_of
 from nautilus._types import IntArray, RunTasks
 from nautilus.emulator.emulator import Emulator
 from nautilus.proposal.build import build_proposal
 from nautilus.proposal.learned import LearnedProposal
+from nautilus.proposal.neighbourhoods import surround
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
 from nautilus.run.config import Config, Goal
 from nautilus.run.draw import draw_stage
 from nautilus.run.estimate import Estimate
+from nautilus.run.landscape import above_floor, landscape
 from nautilus.run.level import Level, choose_level
 from nautilus.run.mixture import history_log_density
 from nautilus.run.shares import contour_shares, posterior_shares, whole_counts
-from nautilus.run.state import PendingStage, RunState, Stage
+from nautilus.run.state import PendingStage, Phase, RunState, Stage
 from nautilus.run.trust import N_EFF_MIN
 
 N_ALWAYS_TRAINED = 4
@@ -48,22 +51,37 @@ EFFICIENCY_MIN, SIZE_MARGIN = 0.02, 1.05
 """A stage is sized as if its efficiency were at least this, and by this factor larger."""
 
 
-def plan_cube(state: RunState, config: Config, run_tasks: RunTasks) -> RunState:
+def plan_cube(
+    state: RunState, config: Config, n_most: float, phase: Phase, run_tasks: RunTasks
+) -> RunState:
     """Plan a stage from the unit cube alone, as large as all before it together, within limits."""
     counts = np.zeros(len(state.proposals), np.int64)
-    counts[0] = min(max(2 * config.n_live, state.ledger.n_points), config.n_stage_max)
-    return _with_stage(state, config, counts, run_tasks)
+    counts[0] = min(max(2 * config.n_live, state.ledger.n_points), config.n_stage_max, n_most)
+    return _with_stage(state, config, counts, run_tasks, phase)
+
+
+def plan_neighbourhoods(state: RunState, config: Config, run_tasks: RunTasks) -> RunState:
+    """Plan a stage half from the cube and half from around the points above the floor."""
+    ledger = state.ledger
+    is_above = above_floor(ledger.log_l)
+    log_g = history_log_density(state.table.log_q, ledger.stages)
+    volume = float(np.exp(-log_g[is_above]).sum()) / ledger.n_points
+    proposal = surround(ledger.points[is_above], volume, config.build.periodic)
+    state = replace(state, proposals=(*state.proposals, proposal))
+    shares = np.zeros(len(state.proposals))
+    shares[[0, -1]] = 0.5
+    return _with_stage(state, config, whole_counts(shares, config.n_stage), run_tasks)
 
 
 def look_up(state: RunState, config: Config) -> Level:
     """Return the highest contour that the points seen so far support."""
     log_g = history_log_density(state.table.log_q, state.ledger.stages)
-    return choose_level(state.ledger.log_l, log_g, config.n_live)
+    return choose_level(landscape(state.ledger.log_l, log_g), log_g, config.n_live)
 
 
 def plan_contour(state: RunState, config: Config, level: Level, run_tasks: RunTasks) -> RunState:
     """Plan a step of the ladder: the likelihood capped at a contour is the target."""
-    target = CappedTarget(level.log_level, level.log_boost)
+    target = CappedTarget(level.log_level, level.log_boost, reference_of(state.ledger.log_l))
     emulator = recent_emulator(state, level.log_level)
     state = _with_proposal(
         state, config, target, ladder_settings(config.build), run_tasks, emulator
@@ -103,7 +121,8 @@ def plan_posterior(
     if is_refit:
         error = min(NORM_ERROR_MAX, NORM_ERROR_SHARE / np.sqrt(max(n_points, 1)))
         build = replace(config.build, norm_error=error)
-        state = _with_proposal(state, config, CappedTarget(np.inf), build, run_tasks)
+        target = CappedTarget(np.inf, reference=reference_of(state.ledger.log_l))
+        state = _with_proposal(state, config, target, build, run_tasks)
     # Shares are chosen by densities; a contour's are not, and their densities can wait.
     state = state.with_all_densities(run_tasks)
     counts = whole_counts(posterior_shares(state), n_points)
@@ -152,10 +171,11 @@ def _with_proposal(
     run_tasks: RunTasks,
     emulator: Emulator | None = None,
 ) -> RunState:
+    log_g = history_log_density(state.table.log_q, state.ledger.stages)
     proposal = build_proposal(
         state.ledger.points,
-        state.ledger.log_l,
-        history_log_density(state.table.log_q, state.ledger.stages),
+        landscape(state.ledger.log_l, log_g),
+        log_g,
         target,
         build,
         (config.seed, len(state.proposals)),
@@ -165,11 +185,16 @@ def _with_proposal(
     return replace(state, proposals=(*state.proposals, proposal))
 
 
-def _with_stage(state: RunState, config: Config, counts: IntArray, run_tasks: RunTasks) -> RunState:
+def _with_stage(
+    state: RunState,
+    config: Config,
+    counts: IntArray,
+    run_tasks: RunTasks,
+    phase: Phase | None = None,
+) -> RunState:
     address = (config.seed, len(state.ledger.stages))
     points = draw_stage(state.proposals, counts, address, run_tasks)
     n = len(points)
-    pending = PendingStage(
-        Stage(state.phase, counts), points, np.full(n, np.nan), None, np.zeros(n, dtype=bool)
-    )
+    stage = Stage(phase or state.phase, counts)
+    pending = PendingStage(stage, points, np.full(n, np.nan), None, np.zeros(n, dtype=bool))
     return replace(state, pending=pending)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nautilus._numerics import reference_of
 from nautilus._types import FloatArray, IntArray
 from nautilus.proposal.base import Proposal
 from nautilus.proposal.learned import LearnedProposal
@@ -104,7 +105,8 @@ def _divide(state: RunState, guards: FloatArray, imitations: list[int]) -> Float
     log_q = state.table.log_q[np.ix_(rows, columns)]
     peak = log_q.max(axis=1)
     density = np.exp(log_q - peak[:, None])
-    log_square = seen.log_weights[rows] + state.ledger.log_l[rows] - peak
+    log_l = state.ledger.log_l
+    log_square = seen.log_weights[rows] + (log_l[rows] - reference_of(log_l)) - peak
     guard = density @ guards[columns]
     density = density[:, np.searchsorted(columns, imitations)]
     share = np.full(len(imitations), rest / len(imitations))

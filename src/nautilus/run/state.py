@@ -9,6 +9,9 @@ from nautilus._types import BlobArray, BoolArray, FloatArray, IntArray, RunTasks
 from nautilus.proposal.base import Proposal
 from nautilus.proposal.cube import CubeProposal
 
+LOG_ZERO = -1e150
+"""Smaller values, such as the most negative number, are meant as the logarithm of zero."""
+
 
 class Phase(StrEnum):
     """What points were drawn for; decided before they are drawn."""
@@ -92,7 +95,7 @@ class Ledger:
             joined = blobs if self.blobs is None else np.concatenate([self.blobs, blobs])
         return Ledger(
             np.concatenate([self.points, points]),
-            np.concatenate([self.log_l, log_l]),
+            np.concatenate([self.log_l, np.where(log_l < LOG_ZERO, -np.inf, log_l)]),
             joined,
             (*self.stages, stage),
         )
@@ -189,6 +192,16 @@ class PendingStage:
             kept[index] = blobs
         return PendingStage(self.stage, self.points, values, kept, done)
 
+    def split(self, n: int) -> tuple["PendingStage", "PendingStage"]:
+        """Return the first n points and the others; all have to come from the cube."""
+        parts = []
+        for rows in (slice(0, n), slice(n, None)):
+            blobs = None if self.blobs is None else self.blobs[rows]
+            points, done = self.points[rows], self.is_done[rows]
+            stage = Stage(self.stage.phase, np.array([len(points)]))
+            parts.append(PendingStage(stage, points, self.log_l[rows], blobs, done))
+        return parts[0], parts[1]
+
 
 @dataclass(frozen=True)
 class RunState:
@@ -236,6 +249,21 @@ class RunState:
     def n_like(self) -> int:
         """Points evaluated so far, those of an unfinished stage included."""
         return self.ledger.n_points + (self.pending.n_done if self.pending else 0)
+
+    def with_first_points(self) -> "RunState":
+        """Return the state with what is finished of the first stage as if that was a stage.
+
+        For results at any moment, not to be carried on. Only the points before the first
+        unfinished one count, so that those whose calls are quick are not preferred. Once a stage
+        is complete this is the state itself.
+        """
+        pending = self.pending
+        if pending is None or self.ledger.n_points > 0 or not pending.is_done[0]:
+            return self
+        n = len(pending.points) if pending.is_done.all() else int(np.argmin(pending.is_done))
+        first, rest = pending.split(n)
+        ledger = self.ledger.append(first.stage, first.points, first.log_l, first.blobs)
+        return replace(self, ledger=ledger, table=DensityTable(np.zeros((n, 1))), pending=rest)
 
     @property
     def is_table_complete(self) -> bool:

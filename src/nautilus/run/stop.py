@@ -11,7 +11,7 @@ class StopReason(StrEnum):
     CALLS = "the limit of likelihood calls was reached; run() continues"
     TIME = "the time limit was reached; run() continues"
     INTERRUPTED = "the run was interrupted; run() continues"
-    NO_LIKELIHOOD = "hardly a point with a finite log-likelihood was found"
+    NO_LIKELIHOOD = "no point with a finite log-likelihood was found; a larger n_live looks further"
 
     @property
     def is_success(self) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nautilus._numerics import reference_of
 from nautilus._weights import worth
 from nautilus.run.estimate import estimate
 from nautilus.run.mixture import stage_log_densities
@@ -62,7 +63,9 @@ def view_last_stage(state: RunState) -> StageView:
     last = ledger.stages[-1]
     n_before = ledger.n_points - last.n_points
     log_m = stage_log_densities(state.table.log_q[n_before:], (last,))[:, 0]
-    log_w = ledger.log_l[n_before:] - log_m
+    # Differences of log Z would be lost beside a huge one.
+    log_l = ledger.log_l - reference_of(ledger.log_l)
+    log_w = log_l[n_before:] - log_m
     if not np.isfinite(log_w).any():
         return StageView(0.0, 1.0, np.inf)
     weights = np.exp(log_w - log_w.max())
@@ -71,7 +74,7 @@ def view_last_stage(state: RunState) -> StageView:
     relative = float(weights.std() / mean / np.sqrt(len(weights)))
     n_eff = worth(weights)
     before = estimate(
-        Ledger(ledger.points[:n_before], ledger.log_l[:n_before], None, ledger.stages[:-1]),
+        Ledger(ledger.points[:n_before], log_l[:n_before], None, ledger.stages[:-1]),
         DensityTable(state.table.log_q[:n_before]),
         state.proposals,
         frozenset(Phase),

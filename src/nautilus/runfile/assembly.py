@@ -63,7 +63,7 @@ def _empty_blobs(parts: list[Results], n_points: int) -> BlobArray | None:
 def join_parameters(
     stored: list[list[Any]], stages: list[PendingStage], n_columns: int
 ) -> FloatArray:
-    """Return the parameters of the first stages, shape (m, p)."""
+    """Return the parameters of the first stages that were drawn, shape (m, p)."""
     if len(stored) > len(stages):
         raise CheckpointDamagedError(f"it has parameters of {len(stored)} stages.")
     joined = [np.empty((0, n_columns))]

@@ -21,6 +21,7 @@ from nautilus.geometry.mixture import Mixture
 from nautilus.proposal.base import Proposal
 from nautilus.proposal.cube import CubeProposal
 from nautilus.proposal.learned import LearnedProposal
+from nautilus.proposal.neighbourhoods import MixtureProposal
 from nautilus.run.state import Ledger, Stage
 from nautilus.runfile.header import RunHeader
 from nautilus.runfile.record import Answer
@@ -56,9 +57,13 @@ def check_proposals(proposals: Sequence[Proposal], n_dim: int) -> None:
     _require(is_cube, f"its first proposal is not the cube of {n_dim} dimensions")
     known: set[int] = set()
     for number, proposal in enumerate(proposals[1:], 1):
+        where = f"its proposal {number} has"
+        if isinstance(proposal, MixtureProposal):
+            _check_mixture(proposal.mixture, n_dim, where)
+            _check_shapes((proposal.coordinates.cuts,), ((n_dim,),), where)
+            continue
         if not isinstance(proposal, LearnedProposal):
             raise CheckpointDamagedError(f"its proposal {number} is the cube once more.")
-        where = f"its proposal {number} has"
         _check_mixture(proposal.base, n_dim, where)
         k = proposal.base.n_components
         given = (proposal.coordinates.cuts, proposal.floors, proposal.lifts)

@@ -94,6 +94,7 @@ def differences(saved: RunHeader, given: RunHeader) -> tuple[str, ...]:
             entry.name, getattr(saved, entry.name), getattr(given, entry.name)
         )
         if not _follows(name, saved.config, given.config)
+        and not (name == "config.n_batch" and 1 < saved.config.n_batch < given.config.n_batch)
     ]
     return (*found, *_compare_priors(saved, given))
 

@@ -107,8 +107,8 @@ class SavedRun:
     account
         What is told beside.
     parameters
-        Physical parameters of the first points of the ledger, shape (n, p); of all of them but
-        for those that the prior failed to give.
+        Physical parameters of the first points that were drawn, shape (n, p); of all of the ledger
+        but for those that the prior failed to give.
     answer
         What the complete stages said when it was written last, or None.
     written
@@ -185,7 +185,7 @@ def build(raw: Raw) -> SavedRun:
     if state.n_like != progress.n_like:
         raise CheckpointDamagedError(f"it has {state.n_like} points, not {progress.n_like}.")
     stored = raw.table("parameters", (Parameters,))
-    parameters = join_parameters(stored, complete, len(header.parameters))
+    parameters = join_parameters(stored, views, len(header.parameters))
     answer = _answer(raw, state)
     _check_layout(progress.account, state)
     written = Written(

@@ -126,7 +126,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Physical parameters of points of a complete stage, shape (m, p), in the same order."""
+    """Physical parameters of points of a stage, shape (m, p), in the same order."""
 
     array: FloatArray
 

@@ -20,6 +20,7 @@ from nautilus.geometry.coordinates import Coordinates
 from nautilus.geometry.mixture import Mixture
 from nautilus.proposal.cube import CubeProposal
 from nautilus.proposal.learned import LearnedProposal
+from nautilus.proposal.neighbourhoods import MixtureProposal
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
 from nautilus.run.config import Config, Goal
@@ -35,7 +36,7 @@ from nautilus.runfile.record import (
     Results,
 )
 
-PROPOSALS: tuple[type[Any], ...] = (CubeProposal, LearnedProposal)
+PROPOSALS: tuple[type[Any], ...] = (CubeProposal, LearnedProposal, MixtureProposal)
 """What points can be drawn from."""
 
 RECORDS: Mapping[str, type[Any]] = MappingProxyType({

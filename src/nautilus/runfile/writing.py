@@ -248,12 +248,15 @@ def _write_parameters(
     state: RunState,
     to_parameters: ToParameters | None,
 ) -> int:
-    """Write the parameters of complete stages, and return of how many the file has them."""
+    """Write parameters, and return of how many stages the file has them.
+
+    They are complete ones, and the first of all once there are points of it to be read.
+    """
     if to_parameters is None:
         return before.n_parameters
-    n_stages = len(state.ledger.stages)
-    complete = islice(_stages_from(state, before.n_parameters), n_stages - before.n_parameters)
-    for number, stage in enumerate(complete, before.n_parameters):
+    n_stages = max(len(state.ledger.stages), min(state.n_like, 1))
+    new = islice(_stages_from(state, before.n_parameters), n_stages - before.n_parameters)
+    for number, stage in enumerate(new, before.n_parameters):
         array = to_parameters(stage.points)
         for part, rows in enumerate(_slabs(array, np.arange(len(array)))):
             values = np.ascontiguousarray(array[rows], dtype=np.float64)

@@ -1,0 +1,71 @@
+"""The neighbourhoods of a few points: a density without anything learned."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nautilus._types import FloatArray
+from nautilus.geometry.coordinates import Coordinates, cut_periodic
+from nautilus.geometry.mixture import Mixture
+from nautilus.proposal.base import in_blocks
+from nautilus.proposal.learned import DRAW_CHUNK, base_log_density, draw_base
+
+WIDTH = 0.4
+"""Scale of a neighbourhood in units of the side of a cube of the volume that is looked for."""
+
+DOF = 5.0
+"""Neighbourhoods have tails, in case that the part is not round."""
+
+
+@dataclass(frozen=True)
+class MixtureProposal:
+    """The density of a mixture in the whole space, carried to the cube.
+
+    Parameters
+    ----------
+    coordinates
+        The map from the cube to that space.
+    mixture
+        What to draw from.
+    """
+
+    coordinates: Coordinates
+    mixture: Mixture
+
+    @property
+    def log_norm_error(self) -> float:
+        """Zero: mixtures are normalised."""
+        return 0.0
+
+    def chunk(self, rng: np.random.Generator) -> FloatArray:
+        """Return 1024 points less those on a wall, shape (m, d)."""
+        return draw_base(self.mixture, self.coordinates, DRAW_CHUNK, rng)[0]
+
+    def log_density(self, points: FloatArray) -> FloatArray:
+        """Return the log density of points of shape (n, d), shape (n,)."""
+        return in_blocks(
+            lambda block: base_log_density(self.mixture, self.coordinates.to_space(block)), points
+        )
+
+
+def surround(points: FloatArray, volume: float, periodic: tuple[int, ...]) -> MixtureProposal:
+    """Return the neighbourhoods of points of a part of the cube.
+
+    Parameters
+    ----------
+    points
+        Unit cube, shape (n, d).
+    volume
+        Of the part, between 0 and 1: neighbourhoods are about as large.
+    periodic
+        Periodic axes.
+    """
+    n, d = points.shape
+    coordinates = cut_periodic(points, np.ones(n), periodic)
+    space = coordinates.to_space(points)
+    # Lengths in the cube become longer in the space by the inverse of the normal density.
+    stretch = np.sqrt(2.0 * np.pi) * np.exp(0.5 * space**2)
+    scales = np.minimum(WIDTH * volume ** (1.0 / d) * stretch, 1.0)
+    factors = scales[:, :, None] * np.eye(d)
+    mixture = Mixture(np.full(n, -np.log(n)), space, factors, np.full(n, DOF))
+    return MixtureProposal(coordinates, mixture)
