@@ -16,7 +16,7 @@ class FrontEnd:
     scripts
         What each script does, by its name.
     exceptions
-        Scripts that may break with this package alone: with which error, and why.
+        Scripts that may break with this package alone: what the error says, and why.
     """
 
     name: str
@@ -62,9 +62,8 @@ FRONT_ENDS = (
         },
         {
             "cogwheel_dummy": (
-                "CheckpointMismatchError",
-                "a file is not opened with a prior that is not its own;"
-                " `nautilus.load(path).log_z` reads it",
+                "nautilus.load",
+                "`nautilus.load(path).log_z` reads a file without its model",
             )
         },
     ),

@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.usefixtures("small_runs"),
     pytest.mark.filterwarnings("ignore::nautilus.UntrustedResultWarning"),
     pytest.mark.filterwarnings("ignore::nautilus.CheckpointNameWarning"),
+    pytest.mark.filterwarnings("ignore:n_batch is lowered:nautilus.NautilusWarning"),
 ]
 
 CLOSE = 0.15
@@ -72,7 +73,9 @@ class Search:
         )  # fmt: skip
         while True:
             before = self.n_points(sampler)
-            sampler.run(f_live=0.01, n_shell=1, n_eff=300, n_like_max=before + step, verbose=False)
+            self.success = sampler.run(
+                f_live=0.01, n_shell=1, n_eff=300, n_like_max=before + step, verbose=False
+            )
             if self.n_points(sampler) == before:
                 break
             self.updates.append(self.summary(sampler))
@@ -115,6 +118,7 @@ class Search:
 def test_a_search_that_writes_results_on_the_way(step, tmp_path):
     search = Search(tmp_path)
     found = search.fit(step)
+    assert search.success
     assert_is_bell(found["log_evidence"], found["parameters"], np.log(found["weights"]))
     assert search.load() == found == json.loads(json.dumps(found))
     assert found == search.updates[-1]
@@ -329,9 +333,12 @@ def test_a_checkpoint_is_read_without_its_model(tmp_path):
     sampler = Sampler(square(), bell_of, filepath=path)
     sampler.run()
     sampler.close()
-    dummy = {"prior": lambda _: 0, "likelihood": lambda _: 0, "n_dim": 2}
+    dummy = {"likelihood": lambda _: 0, "n_dim": 2, "filepath": path}
     with pytest.raises(nautilus.CheckpointMismatchError, match=r"nautilus\.load"):
-        Sampler(**dummy, filepath=path)
+        Sampler(lambda _: [0, 0], **dummy)
+    with pytest.raises(nautilus.PriorError, match="n_dim=2") as caught:
+        Sampler(lambda _: 0, **dummy)
+    assert f"nautilus.load({str(path)!r})" in caught.value.__notes__[0]
     assert nautilus.load(path).log_z == sampler.log_z
 
 
