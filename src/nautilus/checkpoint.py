@@ -2,7 +2,6 @@
 
 import logging
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 
 from nautilus._streams import stream
 from nautilus._types import FloatArray
+from nautilus._warn import warn_user
 from nautilus.checkpoint_settings import CheckpointSettings
 from nautilus.errors import (
     CheckpointBusyError,
@@ -181,10 +181,9 @@ class Checkpoint:
             return False
         kept = set_aside(path, datetime.now())  # noqa: DTZ005 - a name for people who are here
         if is_public:
-            warnings.warn(
+            warn_user(
                 f"{path} was an HDF5 file, perhaps of the public package; it is kept as {kept}.",
                 CheckpointKeptWarning,
-                stacklevel=7,
             )
         else:
             _logger.info("The run that was in %s is kept in %s.", path, kept)
@@ -227,7 +226,7 @@ class Checkpoint:
             self._write(self._store, state, account, answer() if is_due else None)
         except CheckpointBusyError as error:
             # The next save holds all that this one would.
-            warnings.warn(f"A save was left out: {error}", SaveDelayedWarning, stacklevel=3)
+            warn_user(f"A save was left out: {error}", SaveDelayedWarning)
 
     def _is_worth_it(self, state: RunState) -> bool:
         waited = time.monotonic() - self._saved_at

@@ -1,7 +1,6 @@
 """From the public keywords to where and how a run is kept; checked at the door."""
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from nautilus._warn import warn_user
 from nautilus.errors import CheckpointNameWarning, PriorError, SettingsError
 from nautilus.runfile.file_locks import has_file_locks
 from nautilus.settings import flag, number
@@ -65,11 +65,10 @@ def parse_path(filepath: object) -> Path:
         raise SettingsError(f"filepath is {filepath!r}; give the name of a file, not of a folder.")
     if path.suffix.lower() in HDF5_SUFFIXES and not _told:
         _told.add("name")
-        warnings.warn(
+        warn_user(
             f"{path.name} will be an SQLite database, whatever its name says; a name such as"
             f" {path.with_suffix('.nautilus').name} misleads nobody.",
             CheckpointNameWarning,
-            stacklevel=5,
         )
     with suppress(OSError, RuntimeError):  # what is wrong is told when the file is looked up
         if path.is_symlink():

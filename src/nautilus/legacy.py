@@ -1,7 +1,6 @@
 """Names of the public package, so that scripts and front ends written for it run as they are."""
 
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, NoReturn, Self, TypeVar, overload
@@ -10,6 +9,7 @@ import numpy as np
 
 from nautilus._streams import stream
 from nautilus._types import BlobArray, FloatArray, IntArray
+from nautilus._warn import warn_user
 from nautilus.checkpoint_settings import make_checkpoint_settings
 from nautilus.errors import SettingsError
 from nautilus.evaluate.backends import ExecutorHandle
@@ -320,8 +320,4 @@ def _by_stage(state: RunState, values_of: Callable[[Any], Any]) -> list[Any]:
 
 
 def _warn_of(method: str, attribute: str) -> None:
-    warnings.warn(
-        f"{method}() is deprecated; read the attribute {attribute}.",
-        DeprecationWarning,
-        stacklevel=3,
-    )
+    warn_user(f"{method}() is deprecated; read the attribute {attribute}.", DeprecationWarning)

@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 
+from nautilus._arithmetic import own_arithmetic
 from nautilus.errors import CheckpointDamagedError, CheckpointError, SettingsError
 from nautilus.estimates import Estimates
 from nautilus.evaluate.tasks import TaskRunner
@@ -79,6 +80,7 @@ def load(
         raise CheckpointDamagedError(f"{path} does not hold what a run finds: {error}") from error
 
 
+@own_arithmetic()
 def answer_of(saved: SavedRun, discard_exploration: bool, pool: object) -> Answer | None:
     """Return what the complete stages say: the stored answer if it does, else computed anew."""
     known = saved.answer

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nautilus import _archive, _samples, _weights
+from nautilus._arithmetic import in_own_arithmetic
 from nautilus._numbers import reals_of
 from nautilus._samples import Draws
 from nautilus._streams import stream
@@ -25,6 +26,7 @@ __all__ = ["Draws", "Posterior", "edge_mass", "equal_weight"]
 _REPR_ROWS = 10
 
 
+@in_own_arithmetic
 @final
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Posterior:

@@ -5,6 +5,7 @@ from typing import Any, final
 
 import numpy as np
 
+from nautilus._arithmetic import own_arithmetic
 from nautilus._streams import stream
 from nautilus._types import FloatArray
 from nautilus.errors import SettingsError
@@ -41,6 +42,7 @@ class PosteriorRequest:
     n_drawn: int
 
 
+@own_arithmetic()
 def as_tuple(
     result: Posterior,
     prior: PriorMap,

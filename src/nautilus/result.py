@@ -1,11 +1,12 @@
 """From the state of a run to what users read."""
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 
+from nautilus._arithmetic import own_arithmetic
 from nautilus._types import BoolArray, FloatArray
+from nautilus._warn import warn_user
 from nautilus.errors import EdgeMassWarning, NoResultError, UntrustedResultWarning
 from nautilus.evaluate.counts import Counts
 from nautilus.parameters import free_parameters
@@ -110,6 +111,7 @@ def describe_run(header: RunHeader, state: RunState, account: Account) -> RunInf
     )
 
 
+@own_arithmetic()
 def make_posterior(
     state: RunState,
     answer: Answer | None,
@@ -153,6 +155,7 @@ def make_posterior(
     )
 
 
+@own_arithmetic()
 def make_answer(state: RunState, estimates: Estimates, discard_exploration: bool) -> Answer | None:
     """Return what is kept of the result beside a run, or None if no point has any weight yet."""
     estimate = estimates(discard_exploration)
@@ -198,15 +201,14 @@ def warn_about(
     """
     for text in findings_of(state, estimates):
         if text != UNFINISHED:
-            warnings.warn(text, UntrustedResultWarning, stacklevel=4)
+            warn_user(text, UntrustedResultWarning)
     mass = edge_mass(state.ledger.points, estimates(discard_exploration).log_weights)
     mass[list(periodic)] = 0.0  # a circle has no edge
     names = free_parameters(prior).names or tuple(f"x_{i}" for i in range(mass.shape[0]))
     for axis, side in zip(*np.nonzero(mass > EDGE_MASS), strict=True):
         edge = ("lower", "upper")[side]
-        warnings.warn(
+        warn_user(
             f"{mass[axis, side]:.0%} of the posterior lies within a thousandth of the {edge} edge"
             f" of the prior of {names[axis]}; is the prior too narrow?",
             EdgeMassWarning,
-            stacklevel=4,
         )

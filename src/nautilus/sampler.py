@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from nautilus._arithmetic import own_arithmetic
 from nautilus._keywords import explains_keywords
 from nautilus._signals import Termination
 from nautilus._version import __version__
@@ -325,9 +326,9 @@ class Sampler(Legacy):
             raise
         if self.log_z is not None:
             periodic = session.config.build.periodic
-            warn_about(
-                session.state_to_read, session.estimate, self._prior, periodic, discard_exploration
-            )
+            with own_arithmetic():
+                state = session.state_to_read
+                warn_about(state, session.estimate, self._prior, periodic, discard_exploration)
         return reason.is_success
 
     def close(self) -> None:

@@ -1,7 +1,6 @@
 """A run in this process: carries the state from step to step, keeps time, tells reporters."""
 
 import logging
-import warnings
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +8,11 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from nautilus._arithmetic import own_arithmetic
 from nautilus._signals import signals_raise, signals_wait
 from nautilus._streams import stream
 from nautilus._types import FloatArray
+from nautilus._warn import warn_user
 from nautilus.checkpoint import Checkpoint
 from nautilus.checkpoint_settings import CheckpointSettings
 from nautilus.errors import (
@@ -92,6 +93,7 @@ class Session:
         self._progress = Progress()
         self._estimates = Estimates()
 
+    @own_arithmetic()
     def find_saved(self, *, is_seed_given: bool) -> None:
         """Go on from the run in the file, if there is one; nothing is written or evaluated.
 
@@ -131,7 +133,7 @@ class Session:
             )
         self._is_running = True
         try:
-            with threadpool_limits(1), signals_raise():
+            with threadpool_limits(1), signals_raise(), own_arithmetic():
                 return self._run(goal, limits, reporter)
         finally:
             self._is_running = False
@@ -318,11 +320,10 @@ class Session:
         if 1 <= goal.n_like_max < n_batch:
             self.config = replace(self.config, n_batch=int(goal.n_like_max))
             self._evaluator.set_batch(self.config.n_batch)
-            warnings.warn(
+            warn_user(
                 f"n_batch is lowered from {n_batch} to {self.config.n_batch} for this run, because"
                 f" n_like_max is {goal.n_like_max:g}. Give n_batch to choose it yourself.",
                 UnusualSettingWarning,
-                stacklevel=5,
             )
 
     def _try_likelihood(self) -> None:
@@ -425,6 +426,7 @@ class Session:
         """The state with the first points of the first stage, if that is all there is."""
         return self.state.with_first_points()
 
+    @own_arithmetic()
     def estimate(self, discard_exploration: bool) -> Estimate:
         """Return the estimate of `state_to_read`, computed anew only when there is more of it."""
         self._require_densities()

@@ -1,6 +1,5 @@
 """From the public keywords to the settings of the algorithm; checked at the door."""
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from numbers import Integral, Real
@@ -10,6 +9,7 @@ import numpy as np
 
 from nautilus._numbers import as_float
 from nautilus._streams import SEED_BITS, new_seed
+from nautilus._warn import warn_user
 from nautilus.emulator.emulator import EmulatorSettings
 from nautilus.emulator.training import Schedule
 from nautilus.errors import SettingsError, UnusedKeywordWarning, UnusualSettingWarning
@@ -22,6 +22,8 @@ N_LIVE = 500
 
 CONTOURS_PER_SUPPORT = 5
 """A large support of a contour is gathered in at most so many smaller contours, which cost time."""
+
+FLOAT_MAX = float(np.finfo(float).max)
 
 N_LIVE_LEAST = 50
 """Fewer points inside a contour are hardly meant."""
@@ -73,7 +75,8 @@ def number(name: str, value: object, low: float, high: float = np.inf) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or np.isnan(as_float(value)):
         raise SettingsError(f"{name} is {value!r}; give a number.")
     if not low <= as_float(value) <= high:
-        raise SettingsError(f"{name} is {value!r}; give a number between {low:g} and {high:g}.")
+        limit = f"between {low:g} and {high:g}" if high < FLOAT_MAX else f"of at least {low:g}"
+        raise SettingsError(f"{name} is {value!r}; give a number {limit}.")
     return as_float(value)
 
 
@@ -114,7 +117,7 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
         periodic=periodic,
         enlarge=_within_bounds(
             "enlarge_per_dim",
-            number("enlarge_per_dim", enlarge_per_dim, 1.0),
+            number("enlarge_per_dim", enlarge_per_dim, 1.0, FLOAT_MAX),
             high=max(ENLARGE_LEAST, ENLARGE_VOLUME ** (1.0 / n_dim)),
         ),
         n_points_min=0 if n_points_min is None else whole("n_points_min", n_points_min, 1),
@@ -146,7 +149,7 @@ def _within_bounds(name: str, value: float, low: float = 0.0, high: float = np.i
 
 
 def _warn_unusual(text: str) -> None:
-    warnings.warn(text, UnusualSettingWarning, stacklevel=5)
+    warn_user(text, UnusualSettingWarning)
 
 
 def _network_settings(given: dict[str, Any]) -> EmulatorSettings:
@@ -165,11 +168,10 @@ def _network_settings(given: dict[str, Any]) -> EmulatorSettings:
     if "max_iter" in given:
         schedule = replace(schedule, n_epochs=whole("max_iter", given.pop("max_iter"), 1))
     if given:
-        warnings.warn(
+        warn_user(
             f"neural_network_kwargs: {', '.join(sorted(given))} have no meaning here and are left"
             " out; hidden_layer_sizes, learning_rate_init, batch_size and max_iter have.",
             UnusedKeywordWarning,
-            stacklevel=5,
         )
     return replace(settings, schedule=schedule)
 

@@ -62,16 +62,8 @@ def test_the_numbers_are_those_of_a_serial_run(command, serial):
     assert run(command).splitlines()[1:] == [log_z, calls]
 
 
-LOCAL = (
-    "processes",
-    "dask",
-    "threads",
-    "ray",
-    "ipyparallel",
-    "executor",
-    "multiprocessing",
-    "joblib",
-)
+CLUSTERS = (pytest.param(name, marks=pytest.mark.long) for name in ("dask", "ray", "ipyparallel"))
+LOCAL = ("processes", "threads", "executor", "multiprocessing", "joblib", *CLUSTERS)
 
 
 @pytest.mark.parametrize("name", LOCAL)

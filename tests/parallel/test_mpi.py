@@ -20,14 +20,14 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its launchers a
 
 LAUNCHER = os.environ.get("MPIEXEC", str(Path(sys.executable).parent / "mpiexec"))
 
+HELPERS = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "helpers")]
+
 ENVIRONMENT = os.environ | {
     # Open MPI refuses to be run by root, and on fewer cores than ranks, unless it is told.
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "PYTHONPATH": os.pathsep.join(
-        [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    ),
+    "PYTHONPATH": os.pathsep.join([*HELPERS, *filter(None, [os.environ.get("PYTHONPATH")])]),
 }
 
 PLAIN = ()
@@ -134,7 +134,7 @@ def test_the_documented_script_gives_the_bits_of_a_serial_run(tmp_path):
     assert finish(tmp_path, 0, serial, header="").file("bits") == found
 
 
-@pytest.mark.parametrize("n_ranks", [2, 4])
+@pytest.mark.parametrize("n_ranks", [pytest.param(2, marks=pytest.mark.long), 4])
 def test_rank_0_goes_on_alone_and_gives_the_bits_of_a_serial_run(tmp_path, expected, n_ranks):
     script = """
         leave(f"before-{rank}")
@@ -318,6 +318,24 @@ def test_a_signal_to_all_ranks_leaves_a_saved_run(tmp_path, expected, name):
     assert found, output
     assert read_run(path).state.n_like == int(found[1]) > 0
     assert run(filepath=path) == expected
+
+
+def test_a_likelihood_can_end_what_it_started(tmp_path, expected):
+    """Although ranks themselves leave SIGTERM to the first of them."""
+    script = """
+        import subprocess
+
+        def log_l(parameters):
+            if not ended:
+                with subprocess.Popen(["sleep", "3600"]) as program:
+                    program.terminate()
+                ended.append(program.returncode)
+            return likelihood(parameters)
+
+        ended = []
+        leave("bits", run(log_l, "mpi"))
+    """
+    assert finish(tmp_path, 2, script).file("bits") == expected
 
 
 @pytest.mark.parametrize("name", SIGNALS)

@@ -12,8 +12,6 @@ from nautilus import BackendError, LikelihoodError
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.likelihood import Likelihood
 
-pytestmark = pytest.mark.timeout(280)
-
 POINTS = np.random.default_rng(8).random((200, 2))
 POOLS = {
     "own": lambda: nullcontext(2),

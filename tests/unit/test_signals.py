@@ -5,12 +5,18 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 
 from nautilus import Prior, Sampler
 from nautilus._signals import Termination, signals_raise, signals_wait
+from nautilus.evaluate.backends import ExecutorHandle
+from nautilus.evaluate.flight import Flight, Job
 from nautilus.runfile import read_run
 
 
@@ -224,11 +230,14 @@ def test_the_interrupt_of_a_worker_is_ours(is_typed, monkeypatch):
 
 
 def test_contexts_nest():
-    with signals_raise():
+    def body():
         with signals_raise():
-            pass
-        with pytest.raises(Termination, match="143"):
+            with signals_raise():
+                pass
             signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Termination, match="143"):
+        body()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
@@ -286,3 +295,78 @@ def test_a_likelihood_cannot_swallow_termination():
         sampler.run(n_like_max=200)
     assert len(calls) == 20
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+class Dropping:
+    """Python prints and drops what its finaliser raises."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def drop():
+    Dropping()
+
+
+def catch():
+    with suppress(BaseException):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def raise_another():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except BaseException as error:
+        raise ValueError from error
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("lose", [drop, catch, raise_another])
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_what_a_likelihood_returns_that_lost_a_signal_is_no_answer(lose, vectorized, tmp_path):
+    def log_l(parameters):
+        calls.append(parameters)
+        if len(calls) == 20:
+            lose()
+            return np.full(np.shape(parameters["a"]), -np.inf)
+        return -0.5 * parameters["a"] ** 2
+
+    def sampler():
+        options = {"vectorized": True, "n_batch": 5} if vectorized else {}
+        return Sampler(
+            prior, log_l, n_live=50, seed=1, filepath=tmp_path / "run", on_error="-inf", **options
+        )
+
+    prior = Prior()
+    prior.add_parameter("a")
+    calls = []
+    with sampler() as interrupted, pytest.raises(Termination, match="143"):
+        interrupted.run(n_like_max=200)
+    assert len(calls) == 20
+    with sampler() as continued:
+        continued.run(n_like_max=200)
+        assert np.isfinite(continued.result.log_l).all()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_was_lost_while_calls_are_waited_for_ends_the_run():
+    def look_around():
+        # As a finaliser that runs at that moment.
+        if future.running():
+            Dropping()
+        return False
+
+    handle = ExecutorHandle(lambda: executor, 1)
+    future, executor = Future(), Mock()
+    future.set_running_or_notify_cancel()
+    executor.submit.return_value = future
+    jobs = iter([Job("a", abs, (1,))])
+
+    def body():
+        flight = Flight(handle, str, grace=0.0, is_over=look_around)
+        with signals_raise(), flight:
+            flight.fill(lambda: next(jobs, None), 1)
+            flight.collect()
+
+    with pytest.raises(Termination, match="143"):
+        body()

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nautilus._signals import Termination
+from nautilus._arithmetic import arithmetic_of_user
+from nautilus._signals import Termination, raise_missed
 from nautilus.evaluate.answers import RefusedError
 from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.limit import Ending, Expired, TimeLimit
@@ -60,15 +61,19 @@ def attempt(
         given = _fresh(parameters)
         try:
             limit = TimeLimit(likelihood.call_timeout, manner.ending)
-            returned = limit.call(likelihood.bound(), given)
+            with arithmetic_of_user():
+                returned = limit.call(likelihood.bound(), given)
         except Termination:
             raise
         except Expired:
             last = too_slow(likelihood.call_timeout)
             continue
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code
+            raise_missed()
             last = error
             continue
+        # What a function returns that caught the signal which ends the run is no answer.
+        raise_missed()
         if manner.is_test and not _is_same(given, parameters):
             raise RefusedError(
                 "changed the parameters that it was given; copy them before writing to them"

@@ -1,5 +1,6 @@
 """Whatever the user has, as a `concurrent.futures.Executor` with a size and an owner."""
 
+import multiprocessing
 import operator
 import os
 from collections.abc import Callable, Sequence
@@ -284,18 +285,31 @@ def _of_number(pool: Any, threads_per_worker: int | None) -> ExecutorHandle:
         raise _unknown(pool)
     if n_workers == 1:
         return ExecutorHandle(SerialExecutor, 1)
+    _require_leave_to_start(n_workers)
     n_threads = str(threads_per_worker)
     env = {} if threads_per_worker is None else dict.fromkeys(THREAD_VARIABLES, n_threads)
     # Where psutil is installed, loky would end workers that hold a large likelihood as leaking.
     env[LEAK_VARIABLE] = os.environ.get(LEAK_VARIABLE, "1e18")
 
     def make() -> Executor:
+        _require_leave_to_start(n_workers)  # the sampler may have been made before a fork
+        for_start = (os.getpid(), multiprocessing.get_start_method(allow_none=True))
         executor: Executor = loky.ProcessPoolExecutor(
-            max_workers=n_workers, initializer=worker.start, initargs=(os.getpid(),), env=env
+            max_workers=n_workers, initializer=worker.start, initargs=for_start, env=env
         )
         return executor
 
     return ExecutorHandle(make, n_workers, recovery=Recovery.REPLACED, release=_kill)
+
+
+def _require_leave_to_start(n_workers: int) -> None:
+    process = multiprocessing.current_process()
+    if process.daemon:
+        raise BackendError(
+            f"pool is {n_workers}, but this process, {process.name}, is daemonic, as workers of "
+            "multiprocessing.Pool are: such processes may not start others. Use pool=None here, "
+            "or start this process with daemon=False."
+        )
 
 
 def _unknown(pool: object) -> BackendError:

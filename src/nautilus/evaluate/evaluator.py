@@ -11,6 +11,7 @@ from typing import Any, Self
 import cloudpickle  # type: ignore[import-untyped]
 import numpy as np
 
+from nautilus._arithmetic import error_state_of_user
 from nautilus._types import FloatArray
 from nautilus.errors import BackendError, SettingsError
 from nautilus.evaluate import worker
@@ -251,6 +252,7 @@ class Evaluator:
             is_test=batch.is_test,
             n_threads=self._n_threads,
             sender=worker.process_name(),
+            error_state=error_state_of_user(),
             payload=self._pickled() if chunk.has_payload else None,
         )
         n_lost = N_RETRIES if chunk.is_suspect else 0

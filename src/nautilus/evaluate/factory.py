@@ -6,6 +6,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from nautilus._arithmetic import arithmetic_of_user
+
 
 class BuildError(Exception):
     """The user's factory raised, or returned nothing that can be called.
@@ -59,7 +61,8 @@ class BuiltLikelihood:
 
     def _made(self) -> Callable[..., Any]:
         try:
-            made = self._factory()
+            with arithmetic_of_user():
+                made = self._factory()
         except Exception as error:
             last = traceback.format_exception_only(error)[-1].strip()
             raise BuildError(

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 
+from nautilus._signals import raise_missed
 from nautilus.errors import BackendError, WorkerLostError
 from nautilus.evaluate.backends import ExecutorHandle, Recovery
 
@@ -245,6 +246,7 @@ class Flight(Generic[Key]):
         finished: list[Future[Any]] = []
         try:
             while not finished and not self._is_over():
+                raise_missed()
                 with suppress(queue.Empty):
                     finished.append(self._done.get(timeout=self._handle.poll_seconds))
                     while True:

@@ -16,6 +16,8 @@ from enum import Enum
 from types import FrameType
 from typing import Any
 
+from nautilus._signals import replace_handler, restore_handler
+
 SIGNAL: Any = getattr(signal, "SIGUSR2", None)
 """Wakes the main thread out of system calls; none on Windows."""
 
@@ -88,7 +90,7 @@ class TimeLimit:
 
     def _arm(self, seconds: float) -> None:
         if _can_signal():
-            self._old_handler = signal.signal(SIGNAL, self._on_signal)
+            self._old_handler = replace_handler(SIGNAL, self._on_signal)
         if self._ending is Ending.BY_FAULTHANDLER:
             assert sys.__stderr__ is not None
             last = seconds + ENDING_SECONDS
@@ -143,7 +145,7 @@ class TimeLimit:
             faulthandler.cancel_dump_traceback_later()
         if self._old_handler is not None:
             self._await_arrival()
-            signal.signal(SIGNAL, self._old_handler)
+            restore_handler(SIGNAL, self._old_handler)
             self._old_handler = None
         elif self._is_asked:
             # The call may have returned before it was raised there.

@@ -17,8 +17,11 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from types import FrameType
 from typing import Any
 
+from nautilus._arithmetic import ErrorState, own_arithmetic
+from nautilus._signals import replace_handler
 from nautilus._types import FloatArray
 from nautilus.evaluate.answers import Failure
 from nautilus.evaluate.blobs import BlobLayout
@@ -55,6 +58,8 @@ class ChunkJob:
         Numerical threads that the likelihood may use, or None to leave them as they are.
     sender
         The process that sends the task, as `process_name` gives it.
+    error_state
+        What the user wants done about floating-point errors in his code.
     payload
         The likelihood in pickled form, for a worker that answered "missing", otherwise None.
     """
@@ -65,6 +70,7 @@ class ChunkJob:
     is_test: bool
     n_threads: int | None
     sender: ProcessName
+    error_state: ErrorState
     payload: bytes | None = None
 
 
@@ -117,6 +123,11 @@ def release(key: str) -> None:
 
 def run_chunk(job: ChunkJob) -> ChunkResult | Missing:
     """Evaluate one chunk, or say that the likelihood is missing here."""
+    with own_arithmetic(job.error_state):
+        return _run_chunk(job)
+
+
+def _run_chunk(job: ChunkJob) -> ChunkResult | Missing:
     here = process_name()
     is_worker = job.sender != here
     if is_worker:
@@ -202,7 +213,7 @@ def run_tasks(
     """
     if sender != process_name():
         _follow_parent()
-    with limited_threads(n_threads):
+    with limited_threads(n_threads), own_arithmetic():
         start = time.perf_counter()
         answers = [function(*task) for task in tasks]
         return answers, time.perf_counter() - start
@@ -222,8 +233,18 @@ def attempt(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Excepti
         return None, error
 
 
-def start(owner: int) -> None:
-    """Prepare a process of a pool of our own, whose owner has the process number `owner`."""
+def start(owner: int, start_method: str | None) -> None:
+    """Prepare a process of a pool of our own.
+
+    Parameters
+    ----------
+    owner
+        Process number of its owner.
+    start_method
+        How `multiprocessing` starts processes there, None by default.
+    """
+    # Loky makes its own method the default, which processes that a call starts do not know.
+    multiprocessing.set_start_method(start_method, force=True)
     # Ctrl-C reaches all processes of a terminal; the owner of the pool decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leave_signals_to_owner("SIGUSR1")
@@ -235,14 +256,24 @@ def leave_signals_to_owner(*names: str) -> None:
     """Let signals that batch systems send to all processes of a job not end this one.
 
     Calls under way would be lost with their workers while the owner waits for them; and where one
-    rank of MPI ends, all do.
+    rank of MPI ends, all do. What a call starts ignores them too, so that it can finish; but not
+    SIGTERM, with which pools end their workers.
     """
     if threading.current_thread() is not threading.main_thread():
         return
     for name in names:
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        if number is None or signal.getsignal(number) is not signal.SIG_DFL:
+            continue
+        if name == "SIGTERM":
+            replace_handler(number, _pass_over)
+            signal.siginterrupt(number, False)
+        else:
             signal.signal(number, signal.SIG_IGN)
+
+
+def _pass_over(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing about a signal."""
 
 
 def _follow(owner: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nautilus._arithmetic import arithmetic_of_user
 from nautilus._numbers import PARAMETER_KINDS, NotRealError, as_reals
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError, PriorTypeError
@@ -149,7 +150,8 @@ class FunctionPrior:
         return partial(self.function, *self.args, **self.kwargs)
 
     def _call(self, unit: FloatArray) -> Any:
-        return self.bound()(unit)
+        with arithmetic_of_user():
+            return self.bound()(unit)
 
     def _one(self, unit: FloatArray) -> Parameters:
         result = self._call(unit)

@@ -6,6 +6,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nautilus._arithmetic import in_own_arithmetic
 from nautilus._keywords import explains_keywords
 from nautilus._numbers import NotRealError, as_reals
 from nautilus._types import FloatArray
@@ -28,6 +29,7 @@ class _Parameter:
         return (self.key, self.marginal.describe() + (", periodic" if self.is_periodic else ""))
 
 
+@in_own_arithmetic
 @final
 class Prior:
     """A prior built from named parameters.

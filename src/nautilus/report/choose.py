@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TextIO, final
 
+from nautilus._arithmetic import arithmetic_of_user
 from nautilus.errors import SettingsError
 from nautilus.report.log import LogReporter
 from nautilus.report.notebook import NotebookLine, is_notebook
@@ -42,7 +43,8 @@ class CallbackReporter:
 
     def update(self, record: ProgressRecord) -> None:
         """Call the function."""
-        self._callback(record)
+        with arithmetic_of_user():
+            self._callback(record)
 
     def note(self, text: str) -> None:
         """Ignore the text."""

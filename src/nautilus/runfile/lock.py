@@ -10,13 +10,13 @@ import os
 import socket
 import sqlite3
 import sys
-import warnings
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
+from nautilus._warn import warn_user
 from nautilus.errors import CheckpointDamagedError, CheckpointLockedError, StaleLockWarning
 
 PID_MAX = 2**31 - 1
@@ -97,9 +97,7 @@ def take(connection: sqlite3.Connection, owner: Owner, *, take_over: bool) -> No
             if may_be_running(before, owner)
             else f"left by {before}, which did not close it, and is taken over"
         )
-        warnings.warn(
-            f"The run file was {what}. What it saved is there.", StaleLockWarning, stacklevel=4
-        )
+        warn_user(f"The run file was {what}. What it saved is there.", StaleLockWarning)
     connection.execute("DELETE FROM owner")
     connection.execute("INSERT INTO owner VALUES (?, ?, ?, ?, ?)", astuple(owner))
 
