@@ -50,24 +50,22 @@ def build_prior(data: Velocities) -> Prior:
     return prior
 
 
-def interval(values: FloatArray, digits: int = 3) -> str:
-    """Return the median of equally weighted values with its one-sigma interval as text."""
-    low, middle, high = np.quantile(values, ONE_SIGMA)
+def as_text(low: float, middle: float, high: float, digits: int) -> str:
+    """Return a median with its one-sigma interval as text."""
     return f"{middle:.{digits}f} +{high - middle:.{digits}f} -{middle - low:.{digits}f}"
 
 
-def unwrap(angles: FloatArray) -> FloatArray:
-    """Return angles within pi of their mean direction, so that intervals do not split a mode."""
-    centre = np.angle(np.sum(np.exp(1j * angles)))
-    return np.asarray(centre + np.remainder(angles - centre + np.pi, 2.0 * np.pi) - np.pi)
+def interval(values: FloatArray, digits: int = 3) -> str:
+    """Return the median of equally weighted values with its one-sigma interval as text."""
+    return as_text(*np.quantile(values, ONE_SIGMA), digits)
 
 
-def print_parameters(samples: Mapping[str, FloatArray]) -> None:
+def print_parameters(result: Posterior) -> None:
     """Print one line per parameter: median and 68 % interval."""
     print(f"\n{'parameter':<12} median and 68 % interval")
-    for name, values in samples.items():
+    for name, values in zip(result.names, result.quantile(ONE_SIGMA).T, strict=True):
         digits = 5 if name.startswith(("t0", "period", "trend_2")) else 3
-        print(f"{name:<12} {interval(unwrap(values) if name in PERIODIC else values, digits)}")
+        print(f"{name:<12} {as_text(*values, digits)}")
 
 
 def print_planets(samples: Mapping[str, FloatArray]) -> None:
@@ -109,7 +107,7 @@ def write_files(out: Path, likelihood: LogLikelihood, result: Posterior) -> None
     """Write the posterior table and the two figures to the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     write_posterior(out / "k2_24_posterior.csv", result)
-    plot_corner(result.samples, result.weights, out / "k2_24_corner.png")
+    plot_corner(result, out / "k2_24_corner.png")
     draws = result.resample(N_CURVES).samples
     plot_velocities(likelihood.data, draws, likelihood.mid_time, out / "k2_24_velocities.png")
     print(f"\nPosterior and figures are in {out}/")
@@ -128,9 +126,9 @@ def main() -> int:
 
     result = sampler.result
     draws = result.resample().samples
-    print_parameters(draws)
+    print_parameters(result)
     print_planets(draws)
-    print(f"\nlog Z = {result.log_z:.3f} +- {result.log_z_err:.3f} (expected {EXPECTED_LOG_Z})")
+    print(f"\nlog Z = {result.log_z:.4f} +- {result.log_z_err:.2g} (expected {EXPECTED_LOG_Z})")
     print(f"{result.n_like:,} likelihood calls, effective sample size {result.n_eff:,.0f}")
     last = records[-1]
     print(

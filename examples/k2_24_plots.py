@@ -9,6 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from k2_24_model import PLANETS, FloatArray, Velocities, keplerian_velocity, velocity_model
 
+from nautilus import Posterior
+
 plt.switch_backend("Agg")  # files only: no display is needed
 
 CORNER_LABELS = {
@@ -26,14 +28,14 @@ CORNER_LABELS = {
 SHADES = ((2.5, 97.5, 0.2), (16.0, 84.0, 0.35))
 
 
-def plot_corner(samples: Mapping[str, FloatArray], weights: FloatArray, path: Path) -> None:
+def plot_corner(result: Posterior, path: Path) -> None:
     """Write the corner plot of the parameters that the velocities, not the transits, determine."""
-    points = np.column_stack([samples[name] for name in CORNER_LABELS])
+    columns = [result.names.index(name) for name in CORNER_LABELS]
     figure = corner.corner(
-        points,
-        weights=weights,
+        result.unwrapped[:, columns],
+        weights=result.weights,
         labels=list(CORNER_LABELS.values()),
-        range=[0.995] * points.shape[1],
+        range=result.interval(0.995)[columns],
         quantiles=[0.16, 0.5, 0.84],
         plot_datapoints=False,
         smooth=1.0,

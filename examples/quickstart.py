@@ -41,7 +41,7 @@ def main() -> None:
 
     result = sampler.result
     print(result.summary())
-    print(f"log Z = {result.log_z:.3f} +- {result.log_z_err:.3f} (exact {exact_log_z():.3f})")
+    print(f"log Z = {result.log_z:.4f} +- {result.log_z_err:.2g} (exact {exact_log_z():.4f})")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf, isfinite, isnan
 from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from nautilus._rows import html_of, text_of
 from nautilus._types import BlobArray, BoolArray, FloatArray, freeze
 from nautilus.errors import SettingsError
 
@@ -44,6 +46,19 @@ class Draws:
 
     def __len__(self) -> int:
         return len(self.array)
+
+    def __repr__(self) -> str:
+        return text_of(*self._told())
+
+    def _repr_html_(self) -> str:
+        return html_of(*self._told())
+
+    def _told(self) -> tuple[str, list[tuple[str, str]]]:
+        return f"Draws: {len(self):,} samples of equal weight", [
+            ("parameters", ", ".join(self.names)),
+            ("log L", f"{self.log_l.min():.6g} to {self.log_l.max():.6g}" if len(self) else ""),
+            ("blobs", "" if self.blobs is None else f"of type {self.blobs.dtype}"),
+        ]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         restore(self, state)
@@ -105,6 +120,44 @@ def check_shapes(
         raise SettingsError(
             f"blobs has shape {np.shape(blobs)}; expected {n_points} entries, one per row of array."
         )
+
+
+def as_circles(ends: ArrayLike | None, n_dim: int) -> FloatArray | None:
+    """Return both ends of the range of each periodic parameter.
+
+    Parameters
+    ----------
+    ends
+        Shape (d, 2), NaN for parameters that are not periodic; or None.
+    n_dim
+        Number of parameters d.
+
+    Returns
+    -------
+    FloatArray or None
+        A copy, shape (d, 2); None if no parameter is periodic.
+
+    Raises
+    ------
+    SettingsError
+        If the shape is another, or the ends of a range are not in order.
+    """
+    if ends is None:
+        return None
+    circles = np.array(ends, dtype=np.float64)
+    if circles.shape != (n_dim, 2):
+        raise SettingsError(
+            f"periodic has shape {circles.shape}; expected ({n_dim}, 2): the lower and the upper"
+            " end of each parameter's range, NaN where it is not periodic."
+        )
+    for low, high in circles:
+        is_range = isfinite(low) and isfinite(high - low) and low < high
+        if not is_range and not (isnan(low) and isnan(high)):
+            raise SettingsError(
+                f"periodic holds the range from {low} to {high}; expected finite ends in order,"
+                " or NaN for both."
+            )
+    return None if np.isnan(circles).all() else circles
 
 
 def check_finite(mask: BoolArray, log_l: FloatArray) -> None:

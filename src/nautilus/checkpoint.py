@@ -18,7 +18,7 @@ from nautilus.errors import (
     PriorError,
     SaveDelayedWarning,
 )
-from nautilus.parameters import parameters_of
+from nautilus.parameters import circles_of, parameters_of
 from nautilus.prior import PriorMap
 from nautilus.run.config import Config
 from nautilus.run.state import RunState
@@ -298,7 +298,8 @@ class Checkpoint:
         points = stream(0, "probe").random((N_PROBES, config.n_dim))
         names, probes = parameters_of(self._prior, points)
         told = tuple(f"{key}: {text}" for key, text in self._prior.describe())
-        return new_header(config, names, told, probes)
+        periodic = circles_of(self._prior, config.build.periodic)
+        return new_header(config, names, told, probes, periodic)
 
     def _parameters_of(self, points: FloatArray) -> FloatArray:
         return parameters_of(self._prior, points)[1]

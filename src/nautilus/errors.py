@@ -105,7 +105,7 @@ class UnusualSettingWarning(NautilusWarning):
 
 
 class EdgeMassWarning(NautilusWarning):
-    """Posterior mass is piled up at the edge of the prior."""
+    """Posterior mass is piled up at an edge of the prior, or in a tail of it."""
 
 
 class UntrustedResultWarning(NautilusWarning):

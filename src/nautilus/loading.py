@@ -75,6 +75,7 @@ def load(
             stop_reason=account.stop_reason or KILLED,
             notes=notes_of(account.counts),
             run=describe_run(saved.header, state, account),
+            periodic=saved.header.periodic,
         )  # fmt: skip
     except SettingsError as error:
         raise CheckpointDamagedError(f"{path} does not hold what a run finds: {error}") from error

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from nautilus._arithmetic import own_arithmetic
 from nautilus._numbers import PARAMETER_KINDS
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError
@@ -13,6 +14,10 @@ from nautilus.prior.function import WHAT_A_FUNCTION_IS, FunctionPrior
 
 ENDS = (1e-3, 1.0 - 1e-3)
 """Coordinates of two points near opposite corners of the unit cube."""
+
+ALONG = (0.0, 0.25, 0.5, 0.75, 1.0)
+ELSEWHERE = (0.3, 0.7)
+"""Where an axis, and all others, are tried to find out what runs around it."""
 
 
 def physical_array(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
@@ -52,6 +57,54 @@ def _columns(physical: dict[str, Any], n_points: int) -> tuple[tuple[str, ...], 
             " different names."
         )
     return tuple(names), np.column_stack(columns)
+
+
+@own_arithmetic()
+def circles_of(prior: PriorMap, axes: tuple[int, ...]) -> FloatArray | None:
+    """Return both ends of the range of each parameter that runs around a periodic axis.
+
+    A parameter does so if it rises or falls all along one periodic axis of the unit cube and
+    depends on no other axis, which is found by trying. Of a `nautilus.Prior` each periodic
+    parameter does. Of a function those do that map their axis alone, such as
+    ``2 * np.pi * u[0]``; a sine of it has no two ends and needs no circle.
+
+    Parameters
+    ----------
+    prior
+        The prior.
+    axes
+        Periodic axes of the unit cube.
+
+    Returns
+    -------
+    FloatArray or None
+        Lower and upper end, one row per column of `physical_array`, NaN where there is no circle;
+        None if there is none at all.
+    """
+    circles: FloatArray | None = None
+    for axis in axes:
+        points = np.tile(np.repeat(ELSEWHERE, len(ALONG))[:, None], prior.n_dim)
+        points[:, axis] = np.tile(ALONG, len(ELSEWHERE))
+        try:
+            names, values = parameters_of(prior, points)
+        except PriorError:  # a function may have no value at the very end of an axis
+            continue
+        if circles is None:
+            circles = np.full((len(names), 2), np.nan)
+        for column in range(len(names)):
+            lines = values[:, column].reshape(len(ELSEWHERE), len(ALONG))
+            if _is_circle(*lines):
+                circles[column] = sorted(lines[0, [0, -1]])
+    return circles
+
+
+def _is_circle(first: FloatArray, *others: FloatArray) -> bool:
+    """Tell whether a parameter rises or falls along an axis, wherever on all others it is."""
+    steps = np.diff(first)
+    is_range = np.isfinite(first[-1] - first[0]) and first[0] != first[-1]
+    is_monotone = np.all(steps >= 0) or np.all(steps <= 0)
+    is_alone = all(np.allclose(first, other, 1e-12, 0.0) for other in others)
+    return bool(is_range and is_monotone and is_alone)
 
 
 def check_prior(prior: PriorMap, points: FloatArray) -> None:

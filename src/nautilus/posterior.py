@@ -9,7 +9,7 @@ from typing import Any, Self, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nautilus import _archive, _samples, _weights
+from nautilus import _archive, _circle, _samples, _weights
 from nautilus._arithmetic import in_own_arithmetic
 from nautilus._numbers import reals_of
 from nautilus._samples import Draws
@@ -18,6 +18,7 @@ from nautilus._types import BlobArray, FloatArray, freeze
 from nautilus._weights import edge_mass, equal_weight
 from nautilus.errors import CheckpointDamagedError, NautilusError, SettingsError
 from nautilus.report.format import format_count, format_log_z, format_number
+from nautilus.report.record import SAMPLING
 from nautilus.report.table import Table, html_table, parameter_table, text_table
 from nautilus.run_information import RunInformation
 
@@ -51,7 +52,8 @@ class Posterior:
     log_z
         Natural logarithm of the evidence, the integral of the likelihood over the prior.
     log_z_err
-        Standard error of ``log_z``; NaN or infinite if it is not known.
+        Standard error of ``log_z``; NaN or infinite if it is not known, which it is not until a
+        sampling stage stands.
     n_eff
         Effective sample size (sum of weights)^2 / (sum of squared weights), at least 0.
     n_like
@@ -71,6 +73,17 @@ class Posterior:
         Seed of the run.
     run
         What is known of the run beside its result, or None.
+    periodic
+        Both ends of the range of each periodic parameter, which are one point, shape (d, 2); NaN
+        for a parameter that is not periodic. None if none is.
+
+    Notes
+    -----
+    What `mean`, `covariance`, `std`, `quantile`, `interval` and the tables say of a periodic
+    parameter is computed from `unwrapped`, where its circle is cut where the posterior is emptiest
+    and laid out on a line. Its mean lies within the range; quantiles and ends of intervals stay in
+    order and may lie outside, by less than a period. Where the posterior fills the whole circle,
+    mean and quantiles depend on an arbitrary cut and mean little.
 
     Raises
     ------
@@ -96,6 +109,7 @@ class Posterior:
     stop_reason: str = ""
     seed: int
     run: RunInformation | None = None
+    periodic: FloatArray | None = None
 
     def __post_init__(self) -> None:
         replace = object.__setattr__
@@ -108,6 +122,7 @@ class Posterior:
             replace(self, "blobs", np.array(self.blobs))
         columns = {"log_weights": self.log_weights, "log_l": self.log_l}
         _samples.check_shapes(self.names, self.array, columns, self.blobs)
+        replace(self, "periodic", _samples.as_circles(self.periodic, len(self.names)))
         _samples.check_result(self.log_z, self.log_z_err, self.n_eff, self.n_like, self.seed)
         replace(self, "log_weights", _weights.normalise(self.log_weights))
         _samples.check_finite(_weights.carrying(self.log_weights)[0], self.log_l)
@@ -117,6 +132,21 @@ class Posterior:
     def samples(self) -> Mapping[str, FloatArray]:
         """The parameters by name, each of shape (n,); weigh them with `weights`."""
         return _samples.by_name(self.names, self.array)
+
+    @property
+    def unwrapped(self) -> FloatArray:
+        """The parameters for linear statistics and plots, shape (n, d).
+
+        It is `array`, but for periodic parameters. Their circle is cut in the middle of its
+        emptiest arc: of all arcs of a twentieth of the circle, that with the least posterior mass,
+        where a mass of at most 1e-4 counts as none; of arcs that are equally empty, the longest
+        stretch side by side is cut in its middle. Values are then moved by whole periods so that
+        they are in order from one side of the cut to the other, and so that their mean lies within
+        the range of the prior. Without a periodic parameter this is `array` itself.
+        """
+        if self.periodic is None:
+            return self.array
+        return _circle.unwrap(self.array, self.log_weights, self.periodic)
 
     @property
     def weights(self) -> FloatArray:
@@ -137,7 +167,7 @@ class Posterior:
 
     def mean(self) -> FloatArray:
         """Return the posterior mean of each parameter, shape (d,), in the order of ``names``."""
-        return _weights.mean(self.array, self.log_weights)
+        return _weights.mean(self.unwrapped, self.log_weights)
 
     def covariance(self) -> FloatArray:
         """Return the posterior covariance, shape (d, d).
@@ -145,7 +175,7 @@ class Posterior:
         These are the second central moments of the weighted sample, without a small-sample
         factor: a single point has covariance zero.
         """
-        return _weights.covariance(self.array, self.log_weights)
+        return _weights.covariance(self.unwrapped, self.log_weights)
 
     def std(self) -> FloatArray:
         """Return the posterior standard deviation of each parameter, shape (d,)."""
@@ -179,7 +209,7 @@ class Posterior:
                 f"q is {q!r}; expected one level between 0 and 1 or a flat sequence of them. "
                 "Divide percentages by 100."
             )
-        values = _weights.quantile(self.array, self.log_weights, np.atleast_1d(levels))
+        values = _weights.quantile(self.unwrapped, self.log_weights, np.atleast_1d(levels))
         return values if levels.ndim else values[0]
 
     def interval(self, level: float = 0.68) -> FloatArray:
@@ -323,8 +353,21 @@ class Posterior:
             ("stopped", self.stop_reason),
             *(("finding", finding) for finding in self.findings),
             *(("note", note) for note in self.notes),
+            *zip(("advice", "", ""), self._advice(), strict=False),
         ]
         return [f"{label:11}  {text}" for label, text in told if text]
+
+    def _advice(self) -> tuple[str, ...]:
+        """Say what to change if calls are expensive and most of them explored."""
+        run = self.run
+        if run is None or run.phase != SAMPLING or 2 * run.n_exploration <= self.n_like:
+            return ()
+        share = f"{run.n_exploration / self.n_like:.0%}"
+        return (
+            f"{share} of the calls explored; their number goes with n_live ({run.n_live}).",
+            "A smaller n_live saves most of them and may miss small modes;",
+            "a smaller n_eff saves little, and a larger one is cheap now.",
+        )
 
     def __len__(self) -> int:
         return len(self.array)

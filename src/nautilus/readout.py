@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from nautilus.parameters import physical_array
+from nautilus._rows import html_of, text_of
+from nautilus.parameters import circles_of, physical_array
 from nautilus.posterior import Posterior
 from nautilus.posterior_tuple import PosteriorRequest, as_tuple
 from nautilus.prior import PriorMap
-from nautilus.result import efficiency, make_answer, make_posterior
+from nautilus.result import efficiency, known_error, make_answer, make_posterior
 from nautilus.run.estimate import Estimate
 from nautilus.run.state import Phase
 from nautilus.run.stop import StopReason
@@ -56,8 +57,8 @@ class Readout:
 
     @property
     def log_z_err(self) -> float:
-        """Standard error of `log_z`; infinite before anything is known."""
-        return self._answer().log_z_err
+        """Standard error of `log_z`; infinite until a sampling stage stands: it is not known."""
+        return known_error(self._session.state, self._answer().log_z_err)
 
     @property
     def n_eff(self) -> float:
@@ -103,6 +104,7 @@ class Readout:
             stop_reason=session.stop_reason,
             notes=session.notes,
             run=session.information,
+            periodic=circles_of(self._prior, session.config.build.periodic),
         )  # fmt: skip
 
     def posterior(
@@ -156,6 +158,24 @@ class Readout:
         )  # fmt: skip
         self._n_drawn += bool(equal_weight)
         return given
+
+    def __repr__(self) -> str:
+        return text_of(*self._told())
+
+    def _repr_html_(self) -> str:
+        return html_of(*self._told())
+
+    def _told(self) -> tuple[str, list[tuple[str, str]]]:
+        """Return what is known without computing anything."""
+        session, config = self._session, self._session.config
+        reached = session.how_far if session.state.n_like else "not run yet"
+        return "Sampler", [
+            ("dimensions", f"{config.n_dim}"),
+            ("n_live, seed", f"{config.n_live:,}, {config.seed}"),
+            ("phase", session.state.phase.value),
+            ("reached", reached),
+            ("stopped", session.stop_reason),
+        ]
 
     def _answer(self) -> Estimate:
         return self._session.estimate(self.discard_exploration)

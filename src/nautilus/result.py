@@ -11,9 +11,9 @@ from nautilus.errors import EdgeMassWarning, NoResultError, UntrustedResultWarni
 from nautilus.evaluate.counts import Counts
 from nautilus.parameters import free_parameters
 from nautilus.posterior import Posterior, edge_mass
-from nautilus.prior import PriorMap
+from nautilus.prior import Prior, PriorMap
 from nautilus.run.estimate import Estimate, phase_rows
-from nautilus.run.landscape import floor_finding
+from nautilus.run.landscape import above_floor, floor_finding
 from nautilus.run.state import Phase, RunState
 from nautilus.run.trust import is_tame
 from nautilus.run_information import RunInformation
@@ -22,7 +22,7 @@ from nautilus.runfile import Account, Answer, RunHeader
 EDGE_MASS = 0.05
 """Posterior mass within a thousandth of the prior's edge that is worth a warning."""
 
-UNFINISHED = "the run stopped before the sampling phase"
+UNFINISHED = "the run stopped before the sampling phase: the error of log Z is not known yet"
 
 TAIL_INDEX_MAX = 0.7
 """Errors cannot be trusted beyond this tail index (Vehtari et al. 2024)."""
@@ -53,14 +53,35 @@ def efficiency(state: RunState, estimate: Estimate, discard_exploration: bool) -
     return estimate.n_eff / max(n, 1)
 
 
+def is_settled(state: RunState) -> bool:
+    """Tell whether a sampling stage stands: complete, and without a surprise that re-opened.
+
+    Before that, what no contour has reached yet may hold most of the evidence. Where log L is the
+    same everywhere there are no contours.
+    """
+    is_sampled = any(stage.phase is Phase.SAMPLING for stage in state.ledger.stages)
+    is_explored = state.phase is Phase.SAMPLING or not above_floor(state.ledger.log_l).any()
+    return is_sampled and is_explored
+
+
+def known_error(state: RunState, log_z_err: float) -> float:
+    """Return the standard error of log Z, infinite while it is not known.
+
+    The scatter of weights knows nothing of what the exploration has still to find.
+    """
+    return log_z_err if is_settled(state) else np.inf
+
+
 def findings_of(state: RunState, estimates: Estimates) -> tuple[str, ...]:
     """Return what says that the answer is not to be trusted."""
     found = [*state.findings]
     if floor := floor_finding(state.ledger):
         found.append(floor)
+    if not is_settled(state):
+        found.append(UNFINISHED)
+        return tuple(found)
     kept, fresh = estimates(False), estimates(True)
     if not np.isfinite(fresh.log_z):
-        found.append(UNFINISHED)
         return tuple(found)
     error = float(np.hypot(kept.log_z_err, fresh.log_z_err))
     difference = abs(kept.log_z - fresh.log_z)
@@ -81,7 +102,8 @@ def findings_of(state: RunState, estimates: Estimates) -> tuple[str, ...]:
 
 def join_findings(state: RunState, answer: Answer) -> tuple[str, ...]:
     """Return the findings of an answer, and those that are newer."""
-    return tuple(dict.fromkeys((*state.findings, *answer.findings)))
+    later = () if is_settled(state) else (UNFINISHED,)
+    return tuple(dict.fromkeys((*state.findings, *answer.findings, *later)))
 
 
 def notes_of(counts: Counts) -> tuple[str, ...]:
@@ -95,12 +117,16 @@ def notes_of(counts: Counts) -> tuple[str, ...]:
 
 def describe_run(header: RunHeader, state: RunState, account: Account) -> RunInformation:
     """Return what is known of a run beside its result."""
+    explored = [s.n_points for s in state.ledger.stages if s.phase is Phase.EXPLORATION]
+    if state.pending is not None and state.pending.stage.phase is Phase.EXPLORATION:
+        explored.append(state.pending.n_done)
     return RunInformation(
         n_dim=header.config.n_dim,
         n_live=header.config.n_live,
         phase=state.phase.value,
         n_stages=len(state.ledger.stages),
         n_proposals=len(state.proposals),
+        n_exploration=sum(explored),
         n_calls=account.counts.n_calls,
         elapsed_seconds=account.clocks.elapsed,
         likelihood_seconds=account.clocks.likelihood,
@@ -112,7 +138,7 @@ def describe_run(header: RunHeader, state: RunState, account: Account) -> RunInf
 
 
 @own_arithmetic()
-def make_posterior(
+def make_posterior(  # noqa: PLR0913 - one argument per part of the result
     state: RunState,
     answer: Answer | None,
     columns: Columns,
@@ -122,6 +148,7 @@ def make_posterior(
     stop_reason: str,
     notes: tuple[str, ...],
     run: RunInformation,
+    periodic: FloatArray | None,
 ) -> Posterior:
     """Return the result as one value.
 
@@ -142,7 +169,7 @@ def make_posterior(
         log_l=state.ledger.log_l[rows],
         blobs=None if blobs is None else blobs[rows],
         log_z=answer.log_z,
-        log_z_err=answer.log_z_err,
+        log_z_err=known_error(state, answer.log_z_err),
         n_eff=answer.n_eff,
         n_like=state.n_like,
         eta=answer.eta,
@@ -152,6 +179,7 @@ def make_posterior(
         stop_reason=stop_reason,
         seed=seed,
         run=run,
+        periodic=periodic,
     )
 
 
@@ -164,7 +192,7 @@ def make_answer(state: RunState, estimates: Estimates, discard_exploration: bool
     return Answer(
         log_weights=estimate.log_weights,
         log_z=estimate.log_z,
-        log_z_err=estimate.log_z_err,
+        log_z_err=known_error(state, estimate.log_z_err),
         n_eff=estimate.n_eff,
         eta=efficiency(state, estimate, discard_exploration),
         tail_index=estimate.tail_index,
@@ -204,11 +232,23 @@ def warn_about(
             warn_user(text, UntrustedResultWarning)
     mass = edge_mass(state.ledger.points, estimates(discard_exploration).log_weights)
     mass[list(periodic)] = 0.0  # a circle has no edge
-    names = free_parameters(prior).names or tuple(f"x_{i}" for i in range(mass.shape[0]))
+    named = free_parameters(prior)
+    names = named.names or tuple(f"x_{i}" for i in range(mass.shape[0]))
+    ends = named.support if isinstance(named, Prior) else np.full(mass.shape, np.nan)
     for axis, side in zip(*np.nonzero(mass > EDGE_MASS), strict=True):
-        edge = ("lower", "upper")[side]
-        warn_user(
-            f"{mass[axis, side]:.0%} of the posterior lies within a thousandth of the {edge} edge"
-            f" of the prior of {names[axis]}; is the prior too narrow?",
-            EdgeMassWarning,
+        text = _edge_text(ends[axis, side], ("lower", "upper")[side], names[axis])
+        warn_user(f"{mass[axis, side]:.0%} of {text}", EdgeMassWarning)
+
+
+def _edge_text(end: float, side: str, name: str) -> str:
+    """Say where posterior mass is piled up, at an end of a prior that may be at infinity."""
+    if np.isfinite(end):
+        return (
+            f"the posterior lies within a thousandth of the {side} edge of the prior of {name}; is"
+            " the prior too narrow?"
         )
+    where = "tail" if np.isinf(end) else "end"
+    return (
+        f"the posterior lies in the {side} {where} of the prior of {name}, which holds a thousandth"
+        " of the prior: prior and data disagree, or the prior is too narrow."
+    )

@@ -150,6 +150,13 @@ class Sampler(Legacy):
     CheckpointNameWarning
         If `filepath` ends as names of HDF5 files do; once in a process.
 
+    Notes
+    -----
+    If a call of the likelihood is expensive, ask `run` for an ``n_eff`` of 500 to 2,000, which is
+    enough for most purposes: posterior means are then known to 2 to 5 % of a standard deviation.
+    Most calls of such a run explore, and their number goes with `n_live`: half of it halves them,
+    and twice as large a mode may be missed. The page *Convergence and diagnostics* has figures.
+
     Examples
     --------
     >>> from nautilus import Prior, Sampler
@@ -258,7 +265,8 @@ class Sampler(Legacy):
         n_shell
             Fewest points of the sampling phase.
         n_eff
-            Effective sample size wanted.
+            Effective sample size wanted. If calls are expensive, 500 to 2,000 is enough for most
+            purposes; see `Sampler`.
         n_like_max
             Most likelihood calls, those of earlier calls of `run` included. A run makes at least
             one call if any is left; if the first limit is below `n_batch`, that is lowered.
@@ -304,7 +312,7 @@ class Sampler(Legacy):
         UntrustedResultWarning
             For each finding that says why the result is not to be trusted.
         EdgeMassWarning
-            If posterior mass is piled up at the edge of the prior.
+            If posterior mass is piled up at an edge of the prior, or in a tail of it.
         CheckpointKeptWarning
             If a file of the public package was in the place of the run file, and was renamed.
         """

@@ -85,6 +85,7 @@ class Session:
         self._checkpoint = checkpoint
         self._recheck = recheck or Recheck()
         self._is_tested = False
+        self._is_adopted = False
         self._limits = Limits()
         self._is_running = False
         self._failure: BaseException | None = None
@@ -116,6 +117,7 @@ class Session:
         self._evaluator.restore(saved.account.counts, saved.account.layout)
         self._evaluator.set_batch(self.config.n_batch)
         self._is_tested = False
+        self._is_adopted = True
         self._progress.forget()
 
     def run(self, goal: Goal, limits: Limits, reporter: Reporter) -> StopReason:
@@ -168,6 +170,11 @@ class Session:
     def _go_on(self, goal: Goal, reporter: Reporter) -> StopReason:
         reason = StopReason.INTERRUPTED
         if self._checkpoint is not None:
+            if self._is_adopted:
+                self._is_adopted = False
+                text = f"continuing {self._checkpoint.path} with {self.state.n_like:,} calls"
+                reporter.note(text)
+                _logger.info("%s", text)
             self._checkpoint.create(self.config, self.state, self._account())
         run = steps(self.state, self.config, goal, self._evaluate, self._runner.map, self._is_over)
         with closing(run):
@@ -215,6 +222,11 @@ class Session:
             told = tuple(f"{key}: {text}" for key, text in self._prior.describe())
             header = replace(new_header(self.config, prior=told), created="")
         return describe_run(header, self.state, self._account())
+
+    @property
+    def how_far(self) -> str:
+        """How far the run is, in words; nothing is computed for it."""
+        return self._progress.how_far(self.state.n_like)
 
     @property
     def pools(self) -> tuple[ExecutorHandle, ExecutorHandle]:
@@ -359,7 +371,7 @@ class Session:
         with signals_wait():
             self._watch.look()
             self.stop_reason = reason.value
-            log_stop(reason.value, self.state.findings, self.notes)
+            log_stop(reason.value, self.how_far, self.state.findings, self.notes)
             if self._checkpoint is not None:
                 self._checkpoint.close(self.state, self._account(), self._answer_to_save)
 
@@ -411,11 +423,14 @@ class Session:
             self._failure = error
 
     def _report(self, step: Step, goal: Goal, reporter: Reporter) -> None:
-        current = self._complete_estimate(goal.discard_exploration)
         record = make_record(
-            step, current, self._watch.clocks, discard_exploration=goal.discard_exploration
-        )
-        self._progress.tell(reporter, record, forecast_goal(self.config, goal), self.notes)
+            step, self._complete_estimate, self._watch.clocks,
+            discard_exploration=goal.discard_exploration,
+        )  # fmt: skip
+        self._progress.tell(
+            reporter, record, forecast_goal(self.config, goal), self.notes,
+            is_planned=bool(step.message) and step.state.pending is not None,
+        )  # fmt: skip
 
     def _complete_estimate(self, discard_exploration: bool) -> Estimate:
         self._require_densities()

@@ -33,12 +33,27 @@ def small_runs(monkeypatch):
 
 @pytest.fixture
 def corner(monkeypatch):
-    """Stand in for the plotting package, which tests do without; keeps what it was given."""
+    """Stand in for the plotting package, which tests do without; keeps what it was given.
+
+    What it would draw must show the posterior: nearly all of it, in more than a few bins.
+    """
     calls = []
 
-    def draw(points, *, weights, labels, **_):
+    def draw(points, *, weights, labels, range=None, bins=20, plot_datapoints=True, **_):  # noqa: A002
         assert points.shape == (len(weights), len(labels))
         assert np.sum(weights) == pytest.approx(1)
+        assert not plot_datapoints
+        for column, ends in zip(points.T, range, strict=True):
+            order = np.argsort(column)
+            tails = 0.5 * (1 + ends * np.array([-1, 1])) if np.ndim(ends) == 0 else None
+            drawn = (
+                ends
+                if tails is None
+                else np.interp(tails, np.cumsum(weights[order]), column[order])
+            )
+            shares, _ = np.histogram(column, bins, drawn, weights=weights)
+            assert shares.sum() > 0.98
+            assert np.sum(shares > 0.01) >= 8
         calls.append((points, weights, labels))
         return object()
 

@@ -68,6 +68,7 @@ def contents_of(path):
     return {
         "names": list(posterior.names),
         "prior": list(posterior.run.prior),
+        "periodic": posterior.periodic[1].tolist(),
         "n_points": len(posterior),
         "n_like": posterior.n_like,
         "n_proposals": posterior.run.n_proposals,

@@ -213,3 +213,37 @@ def test_costs_of_the_documentation_are_those_that_were_measured(load):
     page = (BENCHMARKS.parent / "docs" / "checkpointing.md").read_text(encoding="utf-8")
     assert len(rows) > 20
     assert load("runfile_tables").with_tables(page, rows) == page
+
+
+def climb_of_a_run(n_contours=20, n_like=16_000):
+    """Return a stored run: a Gaussian in two dimensions is climbed, 500 calls for each contour."""
+    plans = []
+    for i in range(n_contours):
+        log_v = -0.7 * i
+        f_live = 1.0 if i < n_contours - 1 else 0.001
+        plans.append(["e", 500 * (i + 1), 0.0, f_live, -1e4 * np.exp(log_v), log_v, 0.0, 0.1 * i])
+    plans.append(["s", 500 * n_contours + 1000, 4000.0, 0.001, None, None, 0.0, 2.0])
+    return {"problem": "x", "seed": 0, "n_like": n_like, "seconds": [0.0, 3.0], "plans": plans}
+
+
+def test_forecasts_are_replayed_as_they_were_told(load):
+    benchmark = load("forecast")
+    row = climb_of_a_run()
+    plans = benchmark.plans_of(row, 0.01)
+    assert plans[3].elapsed_seconds == pytest.approx(0.01 * 2000 + 0.3)
+    ahead, left = benchmark.told(row, 0.5)
+    assert left == pytest.approx((8000, 0.01 * 8000 + 3.0 - 1.5))
+    assert benchmark.factor(ahead.n_like, left[0]) < 1.5
+    assert benchmark.factor(ahead.seconds, left[1]) < 1.5
+    assert benchmark.told(row, 0.05)[0].n_like is None
+
+
+def test_the_page_of_forecasts_tells_good_from_bad(load):
+    benchmark = load("forecast")
+    page = benchmark.page_of([climb_of_a_run(), climb_of_a_run(n_like=60_000)])
+    lines = {line.split("|")[1].strip(): line for line in page.splitlines() if "|" in line}
+    told = [cell.strip() for cell in lines["50%"].split("|")[2:5]]
+    assert told[0] in {"1 of 2", "2 of 2"}
+    assert benchmark.factor((2.0, 8.0), 4.0) == 1.0
+    assert benchmark.factor((2.0, 8.0), 1.0) == benchmark.factor((2.0, 8.0), 16.0) == 4.0
+    assert "**" in page  # a run that went on for much longer was told wrongly

@@ -358,6 +358,7 @@ BLOBS = {
 
 RUN = RunInformation(
     n_dim=2, n_live=60, phase="sampling", n_stages=3, n_proposals=4, n_calls=300,
+    n_exploration=200,
     elapsed_seconds=0.1, likelihood_seconds=1 / 3, call_seconds=np.nan, prior=("a: é", "b: 1"),
     package="0.1.0", created="",
 )  # fmt: skip
@@ -371,7 +372,7 @@ class TestFiles:
             array=np.asfortranarray(rng.normal(size=(50, 2))), log_weights=rng.normal(size=50),
             log_l=rng.normal(size=50), blobs=blobs, log_z=np.float64(-1 / 3), log_z_err=np.inf,
             tail_index=np.nan, n_like=4, findings=("one", "zwölf"), notes=("two",),
-            run=RUN, seed=2**62 + 1,
+            run=RUN, seed=2**62 + 1, periodic=[(np.nan, np.nan), (-1 / 3, 2 / 3)],
         )  # fmt: skip
         posterior.save(tmp_path / "some" / "result")
         found = Posterior.load(tmp_path / "some" / "result")

@@ -118,7 +118,28 @@ def test_parameters_without_key_are_numbered_by_position():
 
 
 def test_a_prior_prints_its_parameters(mixed):
-    assert "phase: uniform from 0.0 to 6.283185307179586, periodic" in repr(mixed)
+    lines = repr(mixed).splitlines()
+    assert lines[0] == f"Prior with {mixed.n_dim} free parameters"
+    assert [line.split()[0] for line in lines[1:]] == mixed.keys
+    assert any(
+        line.split() == ["phase", "uniform", "from", "0.0", "to", "6.283185307179586,", "periodic"]
+        for line in lines
+    )
+    html = mixed._repr_html_()
+    assert "<th>phase</th><td>uniform from 0.0 to 6.283185307179586, periodic</td>" in html
+    single = Prior()
+    single.add_parameter("<b>", dist=(0, 1))
+    assert repr(single).startswith("Prior with 1 free parameter\n")
+    assert "<th>&lt;b&gt;</th>" in single._repr_html_()
+
+
+def test_a_prior_knows_where_its_parameters_end(mixed):
+    prior = Prior()
+    prior.add_parameter("a", dist=(1, 3))
+    prior.add_parameter("fixed", dist=2)
+    prior.add_parameter("b", dist=stats.expon())
+    prior.add_parameter("c", dist=stats.norm())
+    np.testing.assert_array_equal(prior.support, [[1, 3], [0, np.inf], [-np.inf, np.inf]])
 
 
 # Values

@@ -16,22 +16,21 @@ from nautilus.errors import SettingsError
 from nautilus.report import (
     CallbackReporter,
     Combined,
-    ForecastGoal,
     LiveLine,
     LogReporter,
     NotebookLine,
     PlainLines,
     ProgressRecord,
     Silent,
-    forecast,
     header_line,
     log_stop,
     make_reporter,
-    with_forecast,
 )
 from nautilus.report.format import (
     format_count,
+    format_count_range,
     format_duration,
+    format_duration_range,
     format_log_z,
     format_number,
     format_rate,
@@ -49,7 +48,7 @@ except ImportError:
 
 FULL_LINE = (
     "sampling | 12 proposals | 34,500 calls | 1,230/s | n_eff 5,123 | log Z -98.903 +- 0.021"
-    " | left: 8,000 calls, 4 min 10 s | calm round"
+    " | left: 8,000 to 12,000 calls, 4 to 6 min | calm round"
 )
 
 
@@ -66,8 +65,8 @@ def record(**changes):
         "elapsed_seconds": 10.0,
         "likelihood_seconds": 8.0,
         "own_seconds": 2.0,
-        "n_like_forecast": 8000.0,
-        "seconds_forecast": 250.0,
+        "n_like_forecast": (8000.0, 12_100.0),
+        "seconds_forecast": (250.0, 370.0),
         "message": "calm round",
     }
     return ProgressRecord(**{**values, **changes})
@@ -133,6 +132,17 @@ class TestRecord:
     def test_is_immutable(self):
         with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign"):
             record().n_like = 3
+
+    def test_it_is_readable(self):
+        told = record(findings=("x < y",), log_level=-3.25, log_volume=-4.5)
+        lines = repr(told).splitlines()
+        assert lines[0] == "ProgressRecord"
+        assert [line.split()[0] for line in lines[1:]] == [
+            "phase", "proposals", "calls", "n_eff", "log", "f_live", "elapsed", "contour", "left",
+            "finding", "message",
+        ]  # fmt: skip
+        assert "  left       8,000 to 12,000 calls or 4 to 6 min" in lines
+        assert "<td>x &lt; y</td>" in told._repr_html_()
 
     def test_phase_is_one_of_two(self):
         with pytest.raises(SettingsError, match="phase is 'burn-in'"):
@@ -213,7 +223,7 @@ class TestFormat:
             (1e-9, 1.0, "0.0"),
             (2e-12, 3e-14, "2.000e-12"),
             (2.5e12, 1e9, "2.5000e+12"),
-            (0.0, 1e-9, "0.00e+00"),
+            (0.0, 1e-9, "0.0e+00"),
             (0.4, 1e-17, "0.400000000000"),
             (3.0, 0.0, "3"),
             (3.0, math.nan, "3"),
@@ -231,11 +241,48 @@ class TestFormat:
             (-98.9, math.nan, "-98.90 +- ?"),
             (-math.inf, math.nan, "? +- ?"),
             (-98.9, math.inf, "-98.90 +- ?"),
-            (0.0, 0.0, "0.00 +- 0"),
+            (0.0, 0.0, "0 +- 0"),
+            (-20.944123, 0.0, "-20.944123 +- 0"),
+            (-20.944123, 3e-4, "-20.94412 +- 0.00030"),
+            (-20.944123, 3e-13, "-20.944123000000 +- 3.0e-13"),
+            (-1e16, 0.0, "-1e+16 +- 0"),
+            (-1e30, math.inf, "-1e+30 +- ?"),
+            (-1e30, 8e-18, "-1e+30 +- 0"),
+            (-20.944123, 3e-17, "-20.944123 +- 0"),
         ],
     )
     def test_log_z(self, log_z, error, text):
         assert format_log_z(log_z, error) == text
+
+    @pytest.mark.parametrize(
+        ("low", "high", "text"),
+        [
+            (0.1, 0.7, "less than 1 s"),
+            (8.0, 14.2, "8 to 14 s"),
+            (20.0, 59.0, "20 to 59 s"),
+            (30.0, 110.0, "0.5 to 1.8 min"),
+            (120.0, 240.0, "2 to 4 min"),
+            (250.0, 260.0, "about 4 min"),
+            (3000.0, 9000.0, "0.8 to 2.5 h"),
+            (11_000.0, 18_000.0, "3 to 5 h"),
+            (1e5, 4e5, "1.2 to 4.6 d"),
+            (1e8, 2e8, "1,157 to 2,315 d"),
+        ],
+    )
+    def test_duration_range(self, low, high, text):
+        assert format_duration_range(low, high) == text
+
+    @pytest.mark.parametrize(
+        ("low", "high", "text"),
+        [
+            (8000.0, 12_100.0, "8,000 to 12,000"),
+            (901.0, 909.0, "900 to 910"),
+            (12_100.0, 12_300.0, "about 12,000"),
+            (1.31e6, 2.57e6, "1.30M to 2.60M"),
+        ],
+    )
+    def test_count_range(self, low, high, text):
+        assert format_count_range(low, high) == text
 
     def test_number(self):
         assert (format_number(0.12345), format_number(math.nan)) == ("0.123", "?")
@@ -263,14 +310,27 @@ class TestStatusLine:
 
     def test_what_matters_least_goes_first(self):
         line = status_line(record(), 1230.0, 79)
-        assert line == "sampling | 34,500 calls | n_eff 5,123 | log Z -98.903 +- 0.021"
+        assert line == "sampling | 34,500 calls | log Z -98.903 +- 0.021 | left: 4 to 6 min"
+        exploring = status_line(record(phase="exploration", log_z_err=math.inf), 1230.0, 79)
+        assert exploring == (
+            "exploration | 34,500 calls | n_eff 5,123 | log Z -98.90 +- ? | left: 4 to 6 min"
+        )
+        assert "left" not in status_line(record(), 1230.0, 50)
+
+    def test_findings_are_counted(self):
+        found = record(findings=("one", "two"))
+        line = status_line(found, 1230.0, 79)
+        assert line == "sampling | 34,500 calls | log Z -98.903 +- 0.021 | 2 findings"
+        assert "| 1 finding |" in status_line(record(findings=("one",)), None)
 
     def test_what_is_not_known_is_left_out(self):
         line = status_line(record(n_like_forecast=None, message=""), None)
         assert line == (
             "sampling | 12 proposals | 34,500 calls | n_eff 5,123 | log Z -98.903 +- 0.021"
         )
-        assert "left: 8,000 calls |" in status_line(record(seconds_forecast=None), None)
+        assert "left: 8,000 to 12,000 calls |" in status_line(record(seconds_forecast=None), None)
+        over = record(n_like_forecast=(0.0, 0.0), seconds_forecast=(0.0, 0.0))
+        assert "left" not in status_line(over, None)
 
     def test_a_message_stays_on_the_line(self):
         assert status_line(record(message="two\r\nlines"), None).endswith("| two lines")
@@ -311,7 +371,7 @@ class TestLiveLine:
         assert "longer" not in shown[1]
         if columns == 200:
             assert "100,001 calls" in shown[0]
-            assert shown[1].endswith("log Z -98.903 +- 0.021 | left: 8,000 calls, 4 min 10 s")
+            assert shown[1].endswith("| left: 8,000 to 12,000 calls, 4 to 6 min")
 
     def test_a_terminal_without_a_size_counts_as_80(self, terminal):
         stream, received = terminal(0)
@@ -589,11 +649,11 @@ class TestLog:
         reporter.update(record(phase="exploration", n_like=1100, message="a heavy point"))
         told = [(entry.levelname, entry.getMessage()) for entry in caplog.records]
         assert told == [
-            ("INFO", "The exploration phase begins at 0 likelihood calls"),
-            ("INFO", "The sampling phase begins at 900 likelihood calls"),
-            ("INFO", "a"),
-            ("WARNING", "Exploration re-opened after 1100 likelihood calls"),
-            ("INFO", "a heavy point"),
+            ("INFO", "The exploration phase begins (0 calls, log Z -98.903 +- 0.021)"),
+            ("INFO", "The sampling phase begins (900 calls, log Z -98.903 +- 0.021)"),
+            ("INFO", "a (900 calls, log Z -98.903 +- 0.021)"),
+            ("WARNING", "Exploration re-opened (1,100 calls, log Z -98.903 +- 0.021)"),
+            ("INFO", "a heavy point (1,100 calls, log Z -98.903 +- 0.021)"),
         ]
 
     def test_every_record_at_debug_level(self, caplog):
@@ -605,105 +665,9 @@ class TestLog:
 
     def test_findings_are_warnings(self, caplog):
         caplog.set_level(logging.INFO, "nautilus")
-        log_stop("n_eff reached", ("the tail is heavy",))
+        log_stop("n_eff reached", "900 calls", ("the tail is heavy",))
         told = [(entry.levelname, entry.getMessage()) for entry in caplog.records]
         assert told == [
-            ("INFO", "Run stopped: n_eff reached"),
+            ("INFO", "Run stopped: n_eff reached (900 calls)"),
             ("WARNING", "Finding: the tail is heavy"),
         ]
-
-
-class TestForecast:
-    goal = ForecastGoal(n_eff=10_000, f_unseen=0.01)
-
-    def history(self, phase, points, start=0.0):
-        return [
-            record(phase=phase, n_like=n_like, n_eff=n_eff, f_live=f, elapsed_seconds=start + i)
-            for i, (n_like, n_eff, f) in enumerate(points)
-        ]
-
-    def test_nothing_is_known_at_first(self):
-        assert forecast([], self.goal) == forecast(
-            self.history("exploration", [(100, 1, 1.0)]), self.goal
-        )
-        assert forecast([], self.goal).n_like is None
-
-    def test_sampling_goes_on_as_lately(self):
-        points = [(1000, 100, 0), (2000, 200, 0), (3000, 1000, 0), (4000, 1500, 0), (5000, 2000, 0)]
-        ahead = forecast(self.history("sampling", points), self.goal)
-        assert ahead.n_like == pytest.approx(8000 / 0.5)
-        assert ahead.seconds == pytest.approx(16.0)
-
-    def test_the_first_sampling_record_uses_its_efficiency_and_the_pace_of_the_run(self):
-        past = self.history("exploration", [(0, 0, 1.0), (1000, 10, 0.1)])
-        now = record(n_like=2000, n_eff=2000.0, eta=0.8, elapsed_seconds=4.0)
-        ahead = forecast([*past, now], self.goal)
-        assert ahead.n_like == pytest.approx(10_000)
-        assert ahead.seconds == pytest.approx(10_000 * 4.0 / 2000)
-
-    def test_only_the_phase_since_it_began_counts(self):
-        old = self.history("sampling", [(0, 0, 0), (10, 9000, 0)])
-        between = self.history("exploration", [(500, 10, 0.5)], start=5.0)
-        new = self.history("sampling", [(1000, 100, 0), (2000, 200, 0)], start=9.0)
-        ahead = forecast([*old, *between, *new], self.goal)
-        assert ahead.n_like == pytest.approx(9800 / 0.1)
-
-    @pytest.mark.parametrize("n_eff", [500, 400])
-    def test_a_sample_that_does_not_grow_has_no_forecast(self, n_eff):
-        ahead = forecast(self.history("sampling", [(1000, 500, 0), (2000, n_eff, 0)]), self.goal)
-        assert (ahead.n_like, ahead.seconds) == (None, None)
-
-    def test_done_is_zero(self):
-        ahead = forecast(self.history("sampling", [(1000, 10_000, 0)]), self.goal)
-        assert (ahead.n_like, ahead.seconds) == (0.0, 0.0)
-
-    def test_exploration_falls_geometrically_and_sampling_follows(self):
-        points = [(1000, 0, 1.0), (2000, 0, 0.9), (3000, 0, 0.4), (4000, 0, 0.04)]
-        points += [(5000, 0, 0.02)]
-        ahead = forecast(self.history("exploration", points), self.goal)
-        exploring = 2000 * math.log(0.02 / 0.01) / math.log(0.4 / 0.02)
-        assert ahead.n_like == pytest.approx(exploring + 10_000 / self.goal.efficiency)
-
-    def test_the_sampling_phase_has_a_least_size(self):
-        goal = ForecastGoal(n_eff=500, f_unseen=0.01, n_least=1000)
-        history = self.history("exploration", [(1000, 800, 0.009)])
-        assert forecast(history, goal).n_like == 1000
-
-    def test_exploration_that_is_through(self):
-        ahead = forecast(self.history("exploration", [(1000, 400, 0.009)]), self.goal)
-        assert ahead.n_like == pytest.approx(9600 / self.goal.efficiency)
-        assert ahead.seconds is None
-
-    @pytest.mark.parametrize("last", [0.5, 0.6, math.nan])
-    def test_exploration_without_progress_has_no_forecast(self, last):
-        points = [(1000, 0, 0.5), (2000, 0, last)]
-        assert forecast(self.history("exploration", points), self.goal).n_like is None
-
-    def test_the_limit_of_calls_bounds_it(self):
-        history = self.history("sampling", [(1000, 100, 0), (2000, 200, 0)])
-        bounded = ForecastGoal(n_eff=10_000, f_unseen=0.01, n_like_max=2500)
-        assert forecast(history, bounded).n_like == 500
-        assert forecast(history, dataclasses.replace(bounded, n_like_max=1500)).n_like == 0
-
-    def test_with_forecast_fills_the_record(self):
-        past = self.history("sampling", [(1000, 1000, 0)])
-        now = record(n_like=2000, n_eff=2000.0, elapsed_seconds=2.0)
-        filled = with_forecast(now, past, self.goal)
-        assert (filled.n_like_forecast, filled.seconds_forecast) == (8000, 16)
-        assert filled.n_like == 2000
-
-    @pytest.mark.parametrize(
-        "wrong",
-        [
-            {"n_eff": -1},
-            {"f_unseen": 0},
-            {"f_unseen": 1.5},
-            {"n_like_max": -1},
-            {"efficiency": 0},
-            {"efficiency": math.nan},
-        ],
-    )
-    def test_goals_have_ranges(self, wrong):
-        (name,) = wrong
-        with pytest.raises(SettingsError, match=f"{name} is"):
-            ForecastGoal(**{"n_eff": 100, "f_unseen": 0.01, **wrong})

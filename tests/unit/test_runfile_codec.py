@@ -157,6 +157,7 @@ FROZEN = {
             "probes": "array of float64",
             "package": "str",
             "created": "str",
+            "periodic": "array of float64 or None",
         },
         "Schedule": {
             "n_epochs": "int",

@@ -98,6 +98,8 @@ def test_it_is_loaded_as_it_was_written(frozen, contents):
     assert list(posterior.names) == contents["names"]
     assert list(posterior.findings) == contents["findings"]
     assert list(posterior.run.prior) == contents["prior"]
+    assert np.isnan(posterior.periodic[0]).all()
+    assert posterior.periodic[1].tolist() == contents["periodic"]
     assert posterior.run.n_proposals == contents["n_proposals"]
     rows = contents["rows"]
     assert posterior.array[rows].tolist() == contents["parameters"]

@@ -158,6 +158,8 @@ class TestValues:
             ({"config": Config(2, -1)}, "its seed is -1"),
             ({"config": Config(3, 5)}, "not the cube of 3 dimensions"),
             ({"parameters": ("x", "x")}, "the same name"),
+            ({"periodic": np.zeros((1, 2))}, r"periodic has shape \(1, 2\)"),
+            ({"periodic": np.array([[0.0, 1.0], [1.0, 0.0]])}, "range from 1.0 to 0.0"),
             ({"parameters": ("x",)}, "do not have 1 parameters"),
         ],
     )

@@ -395,7 +395,8 @@ class TestGoingOn:
     def test_a_pause_is_no_reason_to_warn_but_is_said(self):
         sampler = make()
         sampler.run(n_like_max=300, **GOAL)
-        assert sampler.result.findings == ("the run stopped before the sampling phase",)
+        (finding,) = sampler.result.findings
+        assert finding.startswith("the run stopped before the sampling phase")
         assert sampler.result.stop_reason == StopReason.CALLS.value
 
     def test_a_limit_below_what_was_spent_stops_at_once(self, reference):

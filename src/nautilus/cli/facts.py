@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from nautilus.loading import answer_of
-from nautilus.result import join_findings, notes_of
+from nautilus.result import join_findings, known_error, notes_of
 from nautilus.run.config import Goal
+from nautilus.run.state import RunState
 from nautilus.runfile import Answer, Inspection, inspect_run
 from nautilus.runfile.lock import fate_of, this_process
 
@@ -160,7 +161,7 @@ def read_facts(path: Path, *, computes: bool) -> Facts:
         n_complete=state.ledger.n_points,
         n_pending=0 if state.pending is None else len(state.pending.points) - state.pending.n_done,
         n_calls=account.counts.n_calls, n_saves=saved.written.n_saves,
-        result=None if answer is None else _result(answer),
+        result=None if answer is None else _result(answer, state),
         findings=state.findings if answer is None else join_findings(state, answer),
         notes=notes_of(account.counts), goal=account.goal,
         elapsed_seconds=clocks.elapsed, likelihood_seconds=clocks.likelihood,
@@ -170,11 +171,11 @@ def read_facts(path: Path, *, computes: bool) -> Facts:
     )  # fmt: skip
 
 
-def _result(answer: Answer) -> Result:
+def _result(answer: Answer, state: RunState) -> Result:
     return Result(
         n_points=len(answer.log_weights), discard_exploration=answer.discard_exploration,
-        log_z=answer.log_z, log_z_err=answer.log_z_err, n_eff=answer.n_eff, eta=answer.eta,
-        tail_index=answer.tail_index,
+        log_z=answer.log_z, log_z_err=known_error(state, answer.log_z_err),
+        n_eff=answer.n_eff, eta=answer.eta, tail_index=answer.tail_index,
     )  # fmt: skip
 
 

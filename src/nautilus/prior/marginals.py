@@ -29,6 +29,11 @@ class Uniform:
     low: float
     high: float
 
+    @property
+    def support(self) -> tuple[float, float]:
+        """Both bounds."""
+        return (self.low, self.high)
+
     def quantile(self, u: FloatArray) -> FloatArray:
         """Map unit values of any shape to ``[low, high]``."""
         width = self.high - self.low

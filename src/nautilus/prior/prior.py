@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from nautilus._arithmetic import in_own_arithmetic
 from nautilus._keywords import explains_keywords
 from nautilus._numbers import NotRealError, as_reals
+from nautilus._rows import html_of, text_of
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError, PriorTypeError
 from nautilus.prior.listing import Listing
@@ -115,6 +116,12 @@ class Prior:
         """Dimensions of the unit cube whose two ends are neighbours."""
         free = (parameter for parameter in self._parameters if parameter.is_free)
         return tuple(i for i, parameter in enumerate(free) if parameter.is_periodic)
+
+    @property
+    def support(self) -> FloatArray:
+        """Ends of the range of each free parameter, shape (n_dim, 2); infinite if there is none."""
+        marginals = (parameter.marginal for parameter in self._parameters)
+        return np.array([m.support for m in marginals if isinstance(m, Uniform | Distribution)])
 
     @property
     def n_dim(self) -> int:
@@ -231,8 +238,14 @@ class Prior:
         return self.unit_to_physical(points)
 
     def __repr__(self) -> str:
-        lines = (f"\n  {key}: {text}" for key, text in self.describe())
-        return f"Prior with {self.n_dim} free parameters{''.join(lines)}"
+        return text_of(self._title, self.describe())
+
+    def _repr_html_(self) -> str:
+        return html_of(self._title, self.describe())
+
+    @property
+    def _title(self) -> str:
+        return f"Prior with {self.n_dim} free parameter{'s' * (self.n_dim != 1)}"
 
     def _columns(self, points: ArrayLike) -> FloatArray:
         if self.n_dim == 0:

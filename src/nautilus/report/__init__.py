@@ -7,8 +7,16 @@ from nautilus.report.choose import (
     header_line,
     make_reporter,
 )
-from nautilus.report.forecast import Forecast, ForecastGoal, forecast, with_forecast
-from nautilus.report.log import LogReporter, log_notes, log_stop
+from nautilus.report.forecast import (
+    Forecast,
+    ForecastGoal,
+    Prediction,
+    forecast,
+    predict,
+    with_forecast,
+)
+from nautilus.report.line import reached
+from nautilus.report.log import LogReporter, log_findings, log_notes, log_stop
 from nautilus.report.notebook import NotebookLine
 from nautilus.report.output import Output
 from nautilus.report.progress import LiveLine, PlainLines, Silent
@@ -28,13 +36,17 @@ __all__ = [
     "NotebookLine",
     "Output",
     "PlainLines",
+    "Prediction",
     "ProgressRecord",
     "Reporter",
     "Silent",
     "forecast",
     "header_line",
+    "log_findings",
     "log_notes",
     "log_stop",
     "make_reporter",
+    "predict",
+    "reached",
     "with_forecast",
 ]

@@ -1,6 +1,6 @@
 """Numbers for people: counts, rates, durations, and values beside their errors."""
 
-from math import floor, isfinite, log10
+from math import floor, inf, isfinite, log10, ulp
 
 UNKNOWN = "?"
 """Stands for a number that is not known."""
@@ -90,6 +90,30 @@ def format_duration(seconds: float | None) -> str:
     return f"{hours // 24:,} d {hours % 24:02d} h"
 
 
+def format_count_range(low: float, high: float) -> str:
+    """Write a range of counts with two digits: ``"12,000 to 25,000"``, ``"about 900"``."""
+    ends = [format_count(float(f"{count:.2g}")) for count in (low, high)]
+    return _join_range(ends, "")
+
+
+def format_duration_range(low: float, high: float) -> str:
+    """Write a range of seconds in one unit: ``"2 to 4 min"``, ``"about 3 h"``."""
+    if high < 1.0:
+        return "less than 1 s"
+    units = (("s", 1, _MINUTE), ("min", _MINUTE, _HOUR), ("h", _HOUR, 2 * _DAY), ("d", _DAY, inf))
+    unit, size = next((unit, size) for unit, size, limit in units if high <= limit)
+    is_fine = unit != "s" and low < 3 * size
+    ends = [
+        f"{value / size:.1f}" if is_fine else format_count(value / size) for value in (low, high)
+    ]
+    return _join_range([text.removesuffix(".0") for text in ends], f" {unit}")
+
+
+def _join_range(ends: list[str], unit: str) -> str:
+    low, high = ends
+    return f"about {high}{unit}" if low == high else f"{low} to {high}{unit}"
+
+
 def format_value(value: float, error: float) -> str:
     """Write a value with as many digits as its error justifies.
 
@@ -113,16 +137,26 @@ def format_value(value: float, error: float) -> str:
     decimals = 1 - floor(log10(error))
     if abs(value) >= 1e9 or (abs(value) < 1e-3 and decimals > 6):
         exponent = floor(log10(max(abs(value), error)))
-        return f"{value:.{min(max(2, decimals + exponent), _MAX_DECIMALS)}e}"
+        return f"{value:.{min(max(1, decimals + exponent), _MAX_DECIMALS)}e}"
     return f"{value:.{min(max(0, decimals), _MAX_DECIMALS)}f}"
 
 
 def format_log_z(log_z: float, log_z_err: float) -> str:
-    """Write log Z beside its error: ``"-98.903 +- 0.021"``, ``"-98.9 +- ?"``."""
+    """Write log Z beside its error, which is given two digits.
+
+    Returns
+    -------
+    str
+        Such as ``"-98.903 +- 0.021"``; ``"-98.90 +- ?"`` if the error is not known, and
+        ``"-98.90342 +- 0"`` if there is none.
+    """
+    if not isfinite(log_z):
+        return f"{UNKNOWN} +- {UNKNOWN}"
+    if abs(log_z_err) < ulp(log_z):  # numbers of its size have larger steps
+        return f"{log_z:.10g} +- 0"
     if isfinite(log_z_err) and log_z_err > 0:
         return f"{format_value(log_z, log_z_err)} +- {format_value(log_z_err, log_z_err)}"
-    text = f"{log_z:.2f}" if isfinite(log_z) else UNKNOWN
-    return f"{text} +- {'0' if log_z_err == 0 else UNKNOWN}"
+    return f"{log_z:.2f} +- {UNKNOWN}" if abs(log_z) < 1e9 else f"{log_z:.6g} +- {UNKNOWN}"
 
 
 def format_number(value: float) -> str:

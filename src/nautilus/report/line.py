@@ -3,7 +3,7 @@
 from collections import deque
 from typing import final
 
-from nautilus.report.format import format_count, format_duration, format_log_z, format_rate
+from nautilus.report.format import format_count, format_log_z, format_rate
 from nautilus.report.record import ProgressRecord
 
 SEPARATOR = " | "
@@ -44,31 +44,38 @@ def status_line(record: ProgressRecord, rate: float | None, width: int | None = 
     str
         The line, without a line end.
     """
-    # The number says how early a part is left out; 0 stays for good.
+    short, long = ("", "") if not record.left else (record.left[-1], ", ".join(record.left))
+    # The number says how early a part is left out or shortened; 0 stays for good.
     parts = [
         (0, record.phase),
-        (5, f"{format_count(record.n_proposals)} proposals"),
+        (7, f"{format_count(record.n_proposals)} proposals"),
         (2, f"{format_count(record.n_like)} calls"),
-        (4, "" if rate is None else format_rate(rate)),
-        (1, f"n_eff {format_count(record.n_eff)}"),
+        (6, "" if rate is None else format_rate(rate)),
+        (4, f"n_eff {format_count(record.n_eff)}"),
         (1, f"log Z {format_log_z(record.log_z, record.log_z_err)}"),
-        (3, _left(record)),
-        (6, " ".join(record.message.split())),
+        (2, _found(record)),
+        (5, f"left: {long}" if long else ""),
+        (8, " ".join(record.message.split())),
     ]
     parts = [part for part in parts if part[1]]
     while width is not None and len(_join(parts)) > width and len(parts) > 1:
-        parts.remove(max(parts, key=lambda part: part[0]))
+        last = parts.index(max(parts, key=lambda part: part[0]))
+        if parts[last][0] == 5:
+            parts[last] = (3, f"left: {short}")
+        else:
+            del parts[last]
     return _join(parts)[:width]
+
+
+def reached(n_like: int, log_z: float, log_z_err: float) -> str:
+    """Write how far a run is: ``"34,500 calls, log Z -98.903 +- 0.021"``."""
+    return f"{format_count(n_like)} calls, log Z {format_log_z(log_z, log_z_err)}"
 
 
 def _join(parts: list[tuple[int, str]]) -> str:
     return SEPARATOR.join(text for _, text in parts)
 
 
-def _left(record: ProgressRecord) -> str:
-    if record.n_like_forecast is None:
-        return ""
-    calls = f"{format_count(record.n_like_forecast)} calls"
-    if record.seconds_forecast is None:
-        return f"left: {calls}"
-    return f"left: {calls}, {format_duration(record.seconds_forecast)}"
+def _found(record: ProgressRecord) -> str:
+    n_findings = len(record.findings)
+    return f"{n_findings} finding{'s' * (n_findings > 1)}" if n_findings else ""

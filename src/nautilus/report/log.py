@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 from typing import final
 
-from nautilus.report.line import status_line
+from nautilus.report.line import reached, status_line
 from nautilus.report.record import EXPLORATION, ProgressRecord
 
 logger = logging.getLogger("nautilus")
@@ -15,7 +15,8 @@ class LogReporter:
     """Logs what happens in a run.
 
     Each record is a DEBUG line; a phase that begins and a message that is new are INFO; a sampling
-    phase that falls back to exploration is a WARNING, because it costs calls nobody planned.
+    phase that falls back to exploration is a WARNING, because it costs calls nobody planned. Each
+    line says how far the run is.
     """
 
     def __init__(self) -> None:
@@ -27,7 +28,7 @@ class LogReporter:
         if record.phase != self._phase:
             self._log_phase(record)
         if record.message and record.message != self._message:
-            logger.info("%s", record.message)
+            logger.info("%s (%s)", record.message, _reached(record))
         self._phase, self._message = record.phase, record.message
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s", status_line(record, None))
@@ -40,17 +41,28 @@ class LogReporter:
 
     def _log_phase(self, record: ProgressRecord) -> None:
         if self._phase is not None and record.phase == EXPLORATION:
-            logger.warning("Exploration re-opened after %d likelihood calls", record.n_like)
+            logger.warning("Exploration re-opened (%s)", _reached(record))
         else:
-            logger.info("The %s phase begins at %d likelihood calls", record.phase, record.n_like)
+            logger.info("The %s phase begins (%s)", record.phase, _reached(record))
 
 
-def log_stop(stop_reason: str, findings: Iterable[str], notes: Iterable[str] = ()) -> None:
-    """Log why a run stopped (INFO), and findings and notes on its result (WARNING)."""
-    logger.info("Run stopped: %s", stop_reason)
+def _reached(record: ProgressRecord) -> str:
+    return reached(record.n_like, record.log_z, record.log_z_err)
+
+
+def log_stop(
+    stop_reason: str, how_far: str, findings: Iterable[str], notes: Iterable[str] = ()
+) -> None:
+    """Log why a run stopped and where (INFO), and findings and notes on its result (WARNING)."""
+    logger.info("Run stopped: %s (%s)", stop_reason, how_far)
+    log_findings(findings)
+    log_notes(notes)
+
+
+def log_findings(findings: Iterable[str]) -> None:
+    """Log what says that a result is not to be trusted (WARNING)."""
     for finding in findings:
         logger.warning("Finding: %s", finding)
-    log_notes(notes)
 
 
 def log_notes(notes: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from nautilus.proposal.learned import LearnedProposal
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate, estimate
 from nautilus.run.landscape import N_FEW, above_floor, floor_finding
-from nautilus.run.level import log_volume_inside
+from nautilus.run.level import Level, log_volume_inside
 from nautilus.run.mixture import history_log_density
 from nautilus.run.plan import (
     N_POSTERIOR_MIN,
@@ -104,11 +104,14 @@ class Step:
         What happened, in a few words; empty for a chunk of a stage.
     stop
         Why the run ends here, or None.
+    level
+        The contour that was planned, or None.
     """
 
     state: RunState
     message: str
     stop: StopReason | None = None
+    level: Level | None = None
 
 
 def answer(state: RunState, discard_exploration: bool) -> Estimate:
@@ -258,7 +261,7 @@ def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: Ru
     if not is_done and not is_detour:
         state = replace(state, n_rounds=0)
         planned = plan_contour(state, config, level, run_tasks)
-        return Step(planned, f"contour at log L = {level.log_level:.6g}")
+        return Step(planned, f"contour at log L = {level.log_level:.6g}", level=level)
     if state.n_rounds > 0:
         view = view_last_stage(state)
         n_last = state.ledger.stages[-1].n_points

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from nautilus._samples import as_circles
 from nautilus._streams import SEED_BITS
 from nautilus._types import BoolArray, FloatArray
 from nautilus.emulator.baseline import Baseline, n_coefficients
 from nautilus.emulator.emulator import Emulator
 from nautilus.emulator.network import Network
-from nautilus.errors import CheckpointDamagedError
+from nautilus.errors import CheckpointDamagedError, SettingsError
 from nautilus.geometry.mixture import Mixture
 from nautilus.proposal.base import Proposal
 from nautilus.proposal.cube import CubeProposal
@@ -43,6 +44,11 @@ def check_header(header: RunHeader) -> None:
     _require(0 < config.n_dim <= N_DIM_MAX, f"it has {config.n_dim} dimensions")
     _require(0 <= config.seed < 2**SEED_BITS, f"its seed is {config.seed}")
     _require(len(set(names)) == len(names), "two of its parameters have the same name")
+    if header.periodic is not None:
+        try:
+            as_circles(header.periodic, len(names))
+        except SettingsError as error:
+            raise CheckpointDamagedError(f"{error}") from error
 
 
 def check_proposals(proposals: Sequence[Proposal], n_dim: int) -> None:

@@ -13,7 +13,7 @@ from nautilus._version import __version__
 from nautilus.errors import CheckpointMismatchError
 from nautilus.run.config import Config
 
-NOT_COMPARED = frozenset({"package", "created", "prior", "probes"})
+NOT_COMPARED = frozenset({"package", "created", "prior", "probes", "periodic"})
 
 KEYWORDS = {
     "config.n_dim": "n_dim",
@@ -59,6 +59,9 @@ class RunHeader:
         Version of the package that began the run.
     created
         When, as ISO 8601 in universal time.
+    periodic
+        Both ends of the range of each periodic parameter, shape (p, 2), NaN for the others; None
+        if none is.
     """
 
     config: Config
@@ -67,6 +70,7 @@ class RunHeader:
     probes: FloatArray
     package: str
     created: str
+    periodic: FloatArray | None
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -77,11 +81,12 @@ def new_header(
     parameters: tuple[str, ...] = (),
     prior: tuple[str, ...] = (),
     probes: FloatArray | None = None,
+    periodic: FloatArray | None = None,
 ) -> RunHeader:
     """Return the header of a run that begins now."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
     known = np.empty((0, len(parameters))) if probes is None else np.ascontiguousarray(probes)
-    return RunHeader(config, parameters, prior, known, __version__, created)
+    return RunHeader(config, parameters, prior, known, __version__, created, periodic)
 
 
 def differences(saved: RunHeader, given: RunHeader) -> tuple[str, ...]:
