@@ -253,8 +253,9 @@ def test_a_vectorised_fit_on_devices_that_keeps_the_sampler():
     assert nautilus.__version__
 
 
-def test_workers_that_a_front_end_starts_with_the_names_of_the_module():
+def test_workers_that_a_front_end_starts_with_the_names_of_the_module(monkeypatch):
     module = import_module("nautilus.pool")
+    monkeypatch.setattr(module, "_held", {})  # threads keep it in this process
     with ThreadPool(2, initializer=module.initialize_worker, initargs=(bell,)) as threads:
         pool = module.NautilusPool(threads)
         assert pool.size == 2
