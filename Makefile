@@ -41,7 +41,7 @@ export NO_MKDOCS_2_WARNING := 1
 .DELETE_ON_ERROR:
 .PHONY: help demo test checks lint format types imports docs pytest parallel wheel \
 	wheel-installed test-fast test-parallel test-statistical test-resilience test-wheel \
-	benchmark clean
+	test-frontends benchmark clean
 
 help:
 	@echo "make demo              fit a real data set; results go to out/"
@@ -51,6 +51,7 @@ help:
 	@echo "make test-statistical  the long statistical suite (about an hour on two cores)"
 	@echo "make test-resilience   500 kills and thousands of failures of the disk (twenty minutes)"
 	@echo "make test-wheel        all unit tests on the wheel"
+	@echo "make test-frontends    front ends of the package index drive this package (needs gigabytes)"
 	@echo "make benchmark         compare with the public package; what pools buy and run files cost"
 	@echo "make checks | lint | docs | pytest | parallel | wheel   one part of make test"
 	@echo "make format            let the formatter and the safe fixes of the linter do their work"
@@ -147,6 +148,10 @@ test-resilience: $(DEVELOP)
 	NAUTILUS_KILLS=500 NAUTILUS_COUNTS=docs/promises.md $(RUN) -m pytest --timeout=0 \
 		tests/resilience
 
+# The table goes to the page of compatibility.
+test-frontends: $(DEVELOP)
+	$(RUN) tests/frontends/run_all.py --page
+
 benchmark: $(DEVELOP)
 	$(RUN) benchmarks/parallel.py --page
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/timeline.py
@@ -154,6 +159,6 @@ benchmark: $(DEVELOP)
 	$(RUN) benchmarks/compare.py
 
 clean:
-	rm -rf $(VENV) build dist site out .benchmark .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf $(VENV) build dist site out .benchmark .frontends .pytest_cache .mypy_cache .ruff_cache \
 		.import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -84,8 +84,11 @@ def verdict(row: dict[str, object]) -> str:
 
 def table(rows: list[dict[str, object]]) -> Iterator[str]:
     """Yield a line for each share, dimension and floor."""
-    yield "| share | d | floor | median calls | largest error | right | right, with a finding |"
-    yield "|--:|--:|--:|--:|--:|--:|--:|"
+    yield (
+        "| share | d | floor | median calls | largest error in quoted ones | right"
+        " | right, with a finding | wrong, with a finding | silently wrong |"
+    )
+    yield "|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     for share, n_dim, floor in product(SHARES, DIMENSIONS, FLOORS):
         mine = [
             r for r in rows
@@ -111,17 +114,26 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--page", action="store_true", help=f"write the table to {PAGE.name}")
     arguments = parser.parse_args()
-    cases = list(product(DIMENSIONS, SHARES, FLOORS, range(arguments.seeds), [arguments.n_eff]))
+    seeds, n_eff = range(arguments.seeds), [arguments.n_eff]
+    cases = [
+        (n_dim, share, floor, seed, wanted)
+        for seed, share, n_dim, floor, wanted in product(seeds, SHARES, DIMENSIONS, FLOORS, n_eff)
+    ]
     ROWS.parent.mkdir(exist_ok=True)
+    rows = []
     with ProcessPoolExecutor(arguments.workers) as pool, ROWS.open("w", encoding="utf-8") as out:
-        rows = []
         for row in pool.map(run_one, cases):
             rows.append(row)
             out.write(json.dumps(row) + "\n")
+            out.flush()
     text = "\n".join(table(rows))
     print(text)
     if arguments.page:
-        PAGE.write_text(f"# Floors\n\n{text}\n", encoding="utf-8")
+        PAGE.write_text(
+            f"# Floors\n\nMade by `python benchmarks/floors.py --seeds {arguments.seeds} --n-eff"
+            f" {arguments.n_eff:g} --page`; its docstring tells what is run.\n\n{text}\n",
+            encoding="utf-8",
+        )
 
 
 if __name__ == "__main__":

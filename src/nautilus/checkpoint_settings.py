@@ -1,7 +1,8 @@
 """From the public keywords to where and how a run is kept; checked at the door."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from nautilus._warn import warn_user
-from nautilus.errors import CheckpointNameWarning, SettingsError
+from nautilus.errors import CheckpointNameWarning, PriorError, SettingsError
 from nautilus.runfile.file_locks import has_file_locks
 from nautilus.settings import flag, number
 
@@ -112,3 +113,20 @@ def make_checkpoint_settings(
         return None
     has_file_locks(os.environ)  # a mistake there is told now, not when the run has begun
     return CheckpointSettings(parse_path(filepath), what, interval, is_taken)
+
+
+@contextmanager
+def hint_at_reading(kept: CheckpointSettings | None) -> Iterator[None]:
+    """Note on a `PriorError` how the run of a file is read without a prior.
+
+    Scripts that only want to read a file give a dummy, which need not be a prior at all.
+    """
+    try:
+        yield
+    except PriorError as error:
+        if kept is not None and kept.path.exists():
+            path = str(kept.path)
+            error.add_note(
+                f"nautilus.load({path!r}) reads the result in that file without a prior."
+            )
+        raise

@@ -1,6 +1,6 @@
 """The posterior as scripts for the public package expect it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -13,7 +13,7 @@ from nautilus.parameters import free_parameters, physical_array
 from nautilus.posterior import Posterior, equal_weight
 from nautilus.prior import Prior, PriorMap
 from nautilus.result import counted
-from nautilus.run.state import RunState
+from nautilus.run.state import RunState, Stage
 
 
 @final
@@ -51,11 +51,15 @@ def as_tuple(
     request: PosteriorRequest,
 ) -> tuple[Any, ...]:
     """Return points, log weights, log L and blobs as scripts for the public package expect."""
-    rows = counted(state, discard_exploration)
-    unit = state.ledger.points[rows]
+    # Front ends that run in steps go on for as long as the number of points grows.
+    listed = state if request.equal_weight else _with_stage_under_way(state)
+    rows = counted(listed, discard_exploration)
     # Copies, because scripts write to what they are given.
-    log_w, log_l = result.log_weights.copy(), result.log_l.copy()
-    blobs = None if result.blobs is None else result.blobs.copy()
+    unit, log_l = listed.ledger.points[rows], listed.ledger.log_l[rows]
+    log_w = np.full(len(unit), -np.inf)
+    log_w[: len(result.log_weights)] = result.log_weights
+    kept = listed.ledger.blobs
+    blobs = None if kept is None else kept[rows]
     if request.return_blobs and blobs is None:
         raise SettingsError(
             "return_blobs is True, but the likelihood returns no blobs. Leave it out, or let the"
@@ -71,6 +75,18 @@ def as_tuple(
     if request.return_blobs:
         return points, log_w, log_l, blobs
     return points, log_w, log_l
+
+
+def _with_stage_under_way(state: RunState) -> RunState:
+    """Return the state with what is finished of its stage as if that was a stage; to be listed."""
+    pending = state.pending
+    if pending is None or pending.n_done == 0:
+        return state
+    done = pending.is_done
+    stage = Stage(pending.stage.phase, np.array([pending.n_done]))
+    blobs = None if pending.blobs is None else pending.blobs[done]
+    ledger = state.ledger.append(stage, pending.points[done], pending.log_l[done], blobs)
+    return replace(state, ledger=ledger, pending=None)
 
 
 def _points(prior: PriorMap, unit: FloatArray, return_as_dict: bool | None) -> Any:

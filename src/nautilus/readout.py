@@ -136,7 +136,8 @@ class Readout:
         points
             Parameters, shape (n, p), or a dictionary.
         log_w
-            Logarithms of the normalised weights, shape (n,).
+            Logarithms of the normalised weights, shape (n,); -inf for points of a stage that is
+            not complete yet, which come last.
         log_l
             Log-likelihoods, shape (n,).
         blobs

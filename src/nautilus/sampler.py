@@ -14,7 +14,7 @@ from nautilus._keywords import explains_keywords
 from nautilus._signals import Termination
 from nautilus._version import __version__
 from nautilus.checkpoint import Checkpoint
-from nautilus.checkpoint_settings import make_checkpoint_settings
+from nautilus.checkpoint_settings import hint_at_reading, make_checkpoint_settings
 from nautilus.evaluate.flight import GRACE_SECONDS
 from nautilus.legacy import Legacy
 from nautilus.limits import make_limits
@@ -234,7 +234,8 @@ class Sampler(Legacy):
         session = new_session(
             config, prior_map, described, pool, threads_per_worker, checkpoint, recheck
         )
-        session.find_saved(is_seed_given=seed is not None)
+        with hint_at_reading(kept):
+            session.find_saved(is_seed_given=seed is not None)
         super().__init__(prior_map, session, described, given)
         if session.goal is not None:  # of the run in the file
             self.discard_exploration = session.goal.discard_exploration

@@ -50,7 +50,7 @@ class Model:
     def __init__(self, width):
         self.width = width
 
-    def log_l(self, parameters, shift, scale=1.0):
+    def log_l(self, shift, parameters, scale=1.0):
         a = parameters["a"] - shift
         return -0.5 * (a / self.width) ** 2 * scale + parameters["b"], {"a": a, "two": np.ones(2)}
 
