@@ -343,6 +343,18 @@ class TestSmallLimits:
         again.run(n_like_max=90)
         assert again.n_like == 90
 
+    @pytest.mark.parametrize("limit", [0.5, 1])
+    def test_the_least_one_leaves_a_run_that_goes_on_from_its_file(self, tmp_path, limit):
+        path = tmp_path / "run.nautilus"
+        sampler = self.make(path)
+        with pytest.warns(UnusualSettingWarning, match="n_batch is lowered from 256 to 2 "):
+            sampler.run(n_like_max=limit)
+        assert sampler.n_like == 2
+        sampler.close()
+        again = self.make(path)
+        again.run(n_like_max=10)
+        assert again.n_like == 10
+
     def test_later_ones_allow_for_one_call(self):
         sampler = self.make(n_batch=40)
         sampler.run(n_like_max=40)
