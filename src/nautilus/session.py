@@ -335,7 +335,7 @@ class Session:
         """
         n_batch = self.config.n_batch
         lowered = max(int(min(goal.n_like_max, n_batch)), 2)
-        if 0 < goal.n_like_max and lowered < n_batch:
+        if goal.n_like_max > 0 and lowered < n_batch:
             self.config = replace(self.config, n_batch=lowered)
             self._evaluator.set_batch(self.config.n_batch)
             warn_user(

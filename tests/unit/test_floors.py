@@ -18,6 +18,7 @@ from nautilus._numerics import reference_of
 from nautilus._streams import stream
 from nautilus.geometry.coordinates import Coordinates
 from nautilus.proposal.neighbourhoods import surround
+from nautilus.result import UNFINISHED
 from nautilus.run.landscape import above_floor, floor_finding, landscape
 from nautilus.run.level import choose_level
 from nautilus.run.state import Ledger, Phase, Stage
@@ -278,7 +279,7 @@ class TestFirstPoints:
         assert result.n_like == len(result.log_l) == n == len(of_prior)
         assert result.log_l.tolist() == of_prior
         assert result.log_z == pytest.approx(np.log(np.mean(np.exp(of_prior))), rel=1e-12)
-        assert result.findings == ("the run stopped before the sampling phase",)
+        assert result.findings == (UNFINISHED,)
         points, log_w, log_l_of = sampler.posterior()
         assert len(points) == len(log_w) == len(log_l_of) == n
         assert sampler.n_eff == result.n_eff <= n
