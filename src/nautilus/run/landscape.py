@@ -18,6 +18,9 @@ share of all stages that comes from the cube then gives its points no more than 
 N_FEW = 5
 """Points of the cube above the floor that a part is seldom missed by, if it is all there is."""
 
+FAR_BELOW = 20.0
+"""Values of log L further below the largest one matter only where they fill far more volume."""
+
 
 def above_floor(log_l: FloatArray) -> BoolArray:
     """Return which points stand above the floor, all of them if there is none, shape (n,).
@@ -48,6 +51,19 @@ def landscape(log_l: FloatArray, log_g: FloatArray) -> FloatArray:
     return np.where(log_l == lowest, -np.inf, log_l)
 
 
+def is_plateau(log_l: FloatArray) -> bool:
+    """Tell whether all points that are not far below the largest log L share its value.
+
+    Such a plateau may be all there is. Above minus infinity, or above another floor, it may as
+    well be a floor itself, of which nothing has been seen that stands above.
+    """
+    largest = log_l.max(initial=-np.inf)
+    if not np.isfinite(largest):
+        return False
+    top = log_l[log_l >= largest - FAR_BELOW]
+    return len(top) > 1 and bool((top == largest).all())
+
+
 def floor_finding(ledger: Ledger) -> str:
     """Return what the floor says against the result, or nothing."""
     n, is_above = ledger.n_points, above_floor(ledger.log_l)
@@ -58,6 +74,12 @@ def floor_finding(ledger: Ledger) -> str:
             f" about {3.0 / n:.1g} of the prior"
         )
     from_cube = ledger.proposal_of_point == 0
+    if is_plateau(ledger.log_l):
+        return (
+            f"log L is {ledger.log_l.max():.6g} wherever it is not far lower: either it is flat"
+            " there, or this value stands for failures too, and what is above it fills less than"
+            f" about {3.0 / int(from_cube.sum()):.1g} of the prior"
+        )
     n_hits = int(is_above[from_cube].sum())
     if is_above.all() or n_hits >= N_FEW:
         return ""
