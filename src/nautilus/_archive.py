@@ -26,6 +26,7 @@ from nautilus.errors import (
 )
 
 ZIP_MAGIC, SQLITE_MAGIC = b"PK\x03\x04", b"SQLite format 3\0"
+"""First bytes of archives, and of databases such as run files."""
 
 TEXT = "json"
 """Name of the array that holds what is no array."""

@@ -1,4 +1,4 @@
-"""What NumPy does about floating-point errors: nothing in ours, in the user's code what he set.
+"""What NumPy does about floating-point errors: nothing in ours, what users set in theirs.
 
 A likelihood far from its peak underflows, and so does nearly every sum of weights. Whether that is
 an error, a warning or nothing is a switch of the whole thread, which users set for their own code.
@@ -57,7 +57,7 @@ def own_arithmetic(of_user: ErrorState | None = None) -> Iterator[None]:
 
 @contextmanager
 def arithmetic_of_user() -> Iterator[None]:
-    """Do about floating-point errors what the user has set, while his code is called."""
+    """Do about floating-point errors what the user has set, while the user's code is called."""
     state = error_state_of_user()
     token = _of_user.set(None)
     try:

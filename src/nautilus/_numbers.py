@@ -53,7 +53,7 @@ def as_reals(value: object, kinds: str = REAL_KINDS) -> FloatArray:
         return _of_array(array, kinds)
     if array.dtype.kind not in kinds + "O":
         raise NotRealError(describe(value))
-    return np.array(as_float(value))
+    return np.array(as_real(value))
 
 
 def reals_of(label: str, value: object) -> FloatArray:
@@ -70,7 +70,7 @@ def reals_of(label: str, value: object) -> FloatArray:
         raise SettingsError(f"{label} has {error}; expected real numbers.") from error
 
 
-def as_float(value: Any) -> float:
+def as_real(value: Any) -> float:
     """Return a number of any type and size as a float, infinite where it is too large for one.
 
     Raises
@@ -115,7 +115,7 @@ def _of_array(array: np.ndarray[Any, Any], kinds: str) -> FloatArray:
         with np.errstate(over="ignore"):  # of types that are longer than floats
             return np.array(array, dtype=np.float64)
     # Objects are of any type; entries of other classes of arrays know their units.
-    entries = [_of_entry(x, kinds) if kind == "O" else as_float(x) for x in array.flat]
+    entries = [_of_entry(x, kinds) if kind == "O" else as_real(x) for x in array.flat]
     return np.array(entries, dtype=np.float64).reshape(array.shape)
 
 

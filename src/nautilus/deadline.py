@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from numbers import Real
 
-from nautilus._numbers import as_float
+from nautilus._numbers import as_real
 from nautilus.errors import SettingsError
 
 SLURM_MARGIN = 30.0
@@ -46,11 +46,11 @@ def seconds_left(deadline: object, grace: float, environment: Mapping[str, str])
     if isinstance(deadline, datetime):
         return max(deadline.timestamp() - time.time() - grace, 0.0)
     is_number = isinstance(deadline, Real) and not isinstance(deadline, bool)
-    if not is_number or math.isnan(as_float(deadline)):
+    if not is_number or math.isnan(as_real(deadline)):
         raise SettingsError(
             f'deadline is {deadline!r}; give a datetime, seconds since 1970, "slurm", or None.'
         )
-    return max(as_float(deadline) - time.time() - grace, 0.0)
+    return max(as_real(deadline) - time.time() - grace, 0.0)
 
 
 def _left_of_job(environment: Mapping[str, str]) -> float:

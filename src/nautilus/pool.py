@@ -53,6 +53,8 @@ class NautilusPool:
     ----------
     pool
         The pool as it was given, or the one that was started.
+    handle
+        The same as the rest of the package sees it.
 
     Raises
     ------
@@ -63,24 +65,19 @@ class NautilusPool:
     def __init__(self, pool: Any, likelihood: Callable[..., Any] | None = None) -> None:
         if _is_number(pool):
             started = Pool(pool, initializer=initialize_worker, initargs=(likelihood,))
-            self._handle = _owned(started)
+            self.handle = _owned(started)
         else:
-            self._handle = as_executor(pool)
-        self.pool = self._handle.given
-
-    @property
-    def handle(self) -> ExecutorHandle:
-        """The pool as the rest of the package sees it."""
-        return self._handle
+            self.handle = as_executor(pool)
+        self.pool = self.handle.given
 
     @property
     def size(self) -> int:
         """Number of workers."""
-        return self._handle.n_workers
+        return self.handle.n_workers
 
     def map(self, func: Callable[[Any], Any], iterable: Iterable[Any]) -> list[Any]:
         """Return the function's values, computed by the workers."""
-        executor = self._handle.executor
+        executor = self.handle.executor
         futures = [executor.submit(func, value) for value in iterable]
         return [future.result() for future in futures]
 

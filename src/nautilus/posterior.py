@@ -353,20 +353,23 @@ class Posterior:
             ("stopped", self.stop_reason),
             *(("finding", finding) for finding in self.findings),
             *(("note", note) for note in self.notes),
-            *zip(("advice", "", ""), self._advice(), strict=False),
+            *self._advice(),
         ]
         return [f"{label:11}  {text}" for label, text in told if text]
 
-    def _advice(self) -> tuple[str, ...]:
+    def _advice(self) -> tuple[tuple[str, str], ...]:
         """Say what to change if calls are expensive and most of them explored."""
         run = self.run
         if run is None or run.phase != SAMPLING or 2 * run.n_exploration <= self.n_like:
             return ()
         share = f"{run.n_exploration / self.n_like:.0%}"
         return (
-            f"{share} of the calls explored; their number goes with n_live ({run.n_live}).",
-            "A smaller n_live saves most of them and may miss small modes;",
-            "a smaller n_eff saves little, and a larger one is cheap now.",
+            (
+                "advice",
+                f"{share} of the calls explored; their number goes with n_live ({run.n_live}).",
+            ),
+            ("", "A smaller n_live saves most of them and may miss small modes;"),
+            ("", "a smaller n_eff saves little, and a larger one is cheap now."),
         )
 
     def __len__(self) -> int:

@@ -227,9 +227,8 @@ def warn_about(
 
     A run that only paused at a limit is not finished and is judged when it is.
     """
-    for text in findings_of(state, estimates):
-        if text != UNFINISHED:
-            warn_user(text, UntrustedResultWarning)
+    for text in findings_of(state, estimates) if is_settled(state) else state.findings:
+        warn_user(text, UntrustedResultWarning)
     mass = edge_mass(state.ledger.points, estimates(discard_exploration).log_weights)
     mass[list(periodic)] = 0.0  # a circle has no edge
     named = free_parameters(prior)

@@ -264,10 +264,11 @@ class Session:
         CheckpointError
             If the file cannot be used, or holds another run or less of this one.
         SettingsError
-            If the run goes on.
+            If the run goes on, or the data type of its blobs has objects.
         """
         self._require_pause("filepath")
         checkpoint = None if settings is None else Checkpoint(settings, self._prior)
+        saved = None
         if checkpoint is not None:
             saved = checkpoint.find(self.config, is_seed_given=True)
             if saved is not None and saved.state.n_like < self.state.n_like:
@@ -275,8 +276,9 @@ class Session:
                     f"{checkpoint.path} holds {saved.state.n_like:,} of the {self.state.n_like:,}"
                     " evaluations of this run. Give another name, or remove that file."
                 )
-            if saved is not None:
-                self._adopt(saved)
+        self._evaluator.set_takes_objects(checkpoint is None)
+        if saved is not None:
+            self._adopt(saved)
         self._checkpoint = checkpoint
 
     def save_as(self, settings: CheckpointSettings) -> None:
@@ -327,10 +329,14 @@ class Session:
         self._require_densities()
 
     def _fit_batch(self, goal: Goal) -> None:
-        """Lower `n_batch` if the first limit of calls is below it: no call could be made."""
+        """Lower `n_batch` if the first limit of calls is below it: no call could be made.
+
+        To no less than two: a run file with calls of one point is that of a scalar likelihood.
+        """
         n_batch = self.config.n_batch
-        if 1 <= goal.n_like_max < n_batch:
-            self.config = replace(self.config, n_batch=int(goal.n_like_max))
+        lowered = max(int(min(goal.n_like_max, n_batch)), 2)
+        if goal.n_like_max > 0 and lowered < n_batch:
+            self.config = replace(self.config, n_batch=lowered)
             self._evaluator.set_batch(self.config.n_batch)
             warn_user(
                 f"n_batch is lowered from {n_batch} to {self.config.n_batch} for this run, because"

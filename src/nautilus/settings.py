@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nautilus._numbers import as_float
+from nautilus._numbers import as_real
 from nautilus._streams import SEED_BITS, new_seed
 from nautilus._warn import warn_user
 from nautilus.emulator.emulator import EmulatorSettings
@@ -63,7 +63,7 @@ def whole(name: str, value: Any, low: int, high: float = np.inf) -> int:
     """Return a whole number within bounds, or say what is wrong with it."""
     if isinstance(value, bool) or not isinstance(value, (Integral, Real)):
         raise SettingsError(f"{name} is {value!r}; give a whole number of at least {low}.")
-    exact: int = int(value) if np.isfinite(as_float(value)) else low - 1  # type: ignore[call-overload]
+    exact: int = int(value) if np.isfinite(as_real(value)) else low - 1  # type: ignore[call-overload]
     if exact != value or not low <= exact <= high:
         limit = f"at least {low}" if high == np.inf else f"between {low} and {high:g}"
         raise SettingsError(f"{name} is {value!r}; give a whole number, {limit}.")
@@ -72,12 +72,12 @@ def whole(name: str, value: Any, low: int, high: float = np.inf) -> int:
 
 def number(name: str, value: object, low: float, high: float = np.inf) -> float:
     """Return a number within bounds (infinity allowed if `high` is), or say what is wrong."""
-    if isinstance(value, bool) or not isinstance(value, Real) or np.isnan(as_float(value)):
+    if isinstance(value, bool) or not isinstance(value, Real) or np.isnan(as_real(value)):
         raise SettingsError(f"{name} is {value!r}; give a number.")
-    if not low <= as_float(value) <= high:
+    if not low <= as_real(value) <= high:
         limit = f"between {low:g} and {high:g}" if high < FLOAT_MAX else f"of at least {low:g}"
         raise SettingsError(f"{name} is {value!r}; give a number {limit}.")
-    return as_float(value)
+    return as_real(value)
 
 
 def make_config(  # noqa: PLR0913 - one argument per public keyword

@@ -403,9 +403,8 @@ pool = multiprocessing.get_context("fork").Pool(2)
 from nautilus import Prior, Sampler
 prior = Prior()
 prior.add_parameter("a", dist=(-5, 5))
-sampler = Sampler(
-    prior, lambda p: -p["a"] ** 2, pool=(pool, None), n_live=50, seed=1, call_timeout=600.0
-)
+limits = {"pool": (pool, None), "call_timeout": 600.0}
+sampler = Sampler(prior, lambda p: -p["a"] ** 2, n_live=50, seed=1, **limits)
 sampler.run(n_like_max=100)
 print(sampler.n_like)
 pool.terminate()

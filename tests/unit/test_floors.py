@@ -224,6 +224,25 @@ class TestConstants:
             _ = sampler.result
 
 
+class TestTwoFloors:
+    """A floor above minus infinity, or above another floor, is not taken for the landscape."""
+
+    @pytest.mark.parametrize("lower", [-np.inf, -1e100])
+    def test_what_stands_above_both_is_found_or_doubted(self, lower):
+        def log_l(x):
+            if np.all(np.abs(x - 0.8) < 0.02):
+                return -0.5 * float(np.sum(((x - 0.8) / 0.005) ** 2))
+            return lower if x[0] < 0.1 else -69.0
+
+        for seed in range(3):
+            sampler = Sampler(lambda u: u, log_l, n_dim=2, n_live=100, n_networks=1, seed=seed)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UntrustedResultWarning)
+                is_done = sampler.run(n_eff=300)
+            is_right = abs(sampler.log_z + 8.7587) < 5 * sampler.log_z_err
+            assert is_right if is_done else sampler.result.findings
+
+
 class TestHugeValues:
     @pytest.mark.parametrize("offset", [1e9, -1e9, 1e12, -1e13])
     def test_an_offset_changes_n_eff_by_its_rounding_only(self, offset):
@@ -344,6 +363,18 @@ class TestSmallLimits:
         assert again.n_like == 60
         again.run(n_like_max=90)
         assert again.n_like == 90
+
+    @pytest.mark.parametrize("limit", [0.5, 1])
+    def test_the_least_one_leaves_a_run_that_goes_on_from_its_file(self, tmp_path, limit):
+        path = tmp_path / "run.nautilus"
+        sampler = self.make(path)
+        with pytest.warns(UnusualSettingWarning, match="n_batch is lowered from 256 to 2 "):
+            sampler.run(n_like_max=limit)
+        assert sampler.n_like == 2
+        sampler.close()
+        again = self.make(path)
+        again.run(n_like_max=10)
+        assert again.n_like == 10
 
     def test_later_ones_allow_for_one_call(self):
         sampler = self.make(n_batch=40)

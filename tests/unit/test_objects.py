@@ -1,11 +1,13 @@
 """Blobs that are any object: kept in memory, and refused where a file keeps the run."""
 
+import itertools
 import threading
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
+import nautilus
 from nautilus import LikelihoodError, Prior, Sampler, SettingsError
 from nautilus.evaluate import chunks
 from nautilus.evaluate.evaluator import Evaluator
@@ -186,3 +188,28 @@ def test_objects_that_come_late_end_a_run_with_a_file_at_their_point(tmp_path):
     again = Sampler(prior(), lambda p: (log_l(p)[0], log_l(p)[1] or np.nan), filepath=path, **SMALL)
     assert again.n_like == sampler.n_like > 0
     assert again.run(n_eff=200)
+
+
+def test_a_file_that_is_asked_for_later_refuses_objects_too(tmp_path):
+    calls = itertools.count()
+
+    def log_l(p):
+        return -(p["a"] ** 2), 1.0 if next(calls) < 50 else Spectrum(p["a"])
+
+    path = tmp_path / "run.nautilus"
+    sampler = Sampler(prior(), log_l, **SMALL)
+    sampler.run(n_like_max=20)
+    sampler.filepath = path
+    with pytest.raises(LikelihoodError, match="blob_0 is of type Spectrum"):
+        sampler.run()
+    assert nautilus.load(path).n_like == sampler.n_like >= 20
+    sampler.filepath = None
+    sampler.run(n_like_max=100)
+    assert sampler.n_like == 100
+
+
+def test_a_file_that_is_asked_for_later_refuses_the_type_of_objects(tmp_path):
+    sampler = Sampler(prior(), missing_far_away, blobs_dtype=object, **SMALL)
+    with pytest.raises(SettingsError, match="filepath keeps only numbers, truth values and text"):
+        sampler.filepath = tmp_path / "x.nautilus"
+    assert sampler.filepath is None

@@ -71,13 +71,13 @@ class TestLocksOfThisProcess:
         first.close()
         assert own_locks.first_bytes(link, 16) is None
         second.close()
-        assert own_locks.first_bytes(link, 16) == file.MAGIC
+        assert own_locks.first_bytes(link, 16) == file.SQLITE_MAGIC
 
     def test_a_connection_that_fails_is_not_remembered(self, path, monkeypatch):
         monkeypatch.setattr(file, "limit_steps", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError, match="by zero"):
             file.connect(path, writes=True)
-        assert own_locks.first_bytes(path, 16) == file.MAGIC
+        assert own_locks.first_bytes(path, 16) == file.SQLITE_MAGIC
 
     @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -246,7 +246,7 @@ class TestNames:
         for seed in (1, 2):
             where = path if seed == 1 else link
             with Sampler(
-                lambda u: u, lambda x: 0.0, 1, n_live=50, seed=seed, filepath=where, resume=False
+                lambda u: u, lambda x: -x[0], 1, n_live=50, seed=seed, filepath=where, resume=False
             ) as sampler:
                 sampler.run(n_like_max=60)
         assert link.is_symlink()

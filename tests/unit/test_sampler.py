@@ -545,7 +545,7 @@ class TestGoingOn:
     def test_a_closed_sampler_keeps_its_result(self):
         with make() as sampler:
             sampler.run(n_like_max=150)
-        assert len(sampler.posterior()[0]) == 120
+        assert len(sampler.posterior()[0]) == sampler.n_like == 150
         with pytest.raises(BackendError, match="closed"):
             sampler.run(n_like_max=300)
 
@@ -713,7 +713,7 @@ class TestPriors:
         sampler.run(n_like_max=150)
         points = sampler.posterior()[0]
         assert list(points) == ["x", "both"]
-        assert points["both"].shape == (120, 2)
+        assert points["both"].shape == (150, 2)
         np.testing.assert_allclose(points["x"], 2 * points["both"][:, 0] - 1)
         assert sampler.result.names == ("x", "both_0", "both_1")
 
@@ -756,7 +756,8 @@ class TestPriors:
         assert set(points["model"]) == {"A"}
         assert sampler.result.names == ("x", "7", "edge")
         assert np.isposinf(sampler.result.samples["edge"]).all()
-        np.testing.assert_array_equal(sampler.result.samples["7"], points[7])
+        complete = sampler.result.samples["7"]
+        np.testing.assert_array_equal(complete, points[7][: len(complete)])
 
     def test_arguments_make_no_difference(self, reference):
         def likelihood(x):

@@ -59,21 +59,38 @@ class Evaluator:
         self._layout: BlobLayout | None = None
         self._counts = Counts()
         self._delivery = Delivery()
-        self._key = uuid.uuid4().hex
         self._hold(likelihood)
-        self._finalizer = weakref.finalize(self, worker.release, self._key)
 
     def _hold(self, likelihood: Likelihood) -> None:
         self._likelihood = likelihood
         self._payload: bytes | None = None
         n_fixed = likelihood.n_batch if likelihood.vectorized else None
         self._rule = ChunkRule(n_fixed, self._handle.n_workers)
+        # Workers that know a key are not sent its likelihood again: another one has another key.
+        self._key = uuid.uuid4().hex
         worker.hold(self._key, likelihood)
+        self._finalizer = weakref.finalize(self, worker.release, self._key)
 
     def set_batch(self, n_batch: int) -> None:
         """Let a vectorised call take another number of points from now on."""
         if self._likelihood.vectorized and self._likelihood.n_batch != n_batch:
-            self._hold(replace(self._likelihood, n_batch=n_batch))
+            self._change(n_batch=n_batch)
+
+    def set_takes_objects(self, takes_objects: bool) -> None:
+        """Let blobs be objects from now on, or refuse them where they are returned.
+
+        Raises
+        ------
+        SettingsError
+            If the data type that the user gave has objects, which are to be refused.
+        """
+        if self._likelihood.takes_objects != takes_objects:
+            self._change(takes_objects=takes_objects)
+
+    def _change(self, **changes: Any) -> None:
+        changed = replace(self._likelihood, **changes)
+        self._finalizer()
+        self._hold(changed)
 
     @property
     def counts(self) -> Counts:

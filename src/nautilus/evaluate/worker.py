@@ -59,7 +59,7 @@ class ChunkJob:
     sender
         The process that sends the task, as `process_name` gives it.
     error_state
-        What the user wants done about floating-point errors in his code.
+        What the user wants done about floating-point errors in the likelihood.
     payload
         The likelihood in pickled form, for a worker that answered "missing", otherwise None.
     """

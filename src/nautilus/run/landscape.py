@@ -18,6 +18,13 @@ share of all stages that comes from the cube then gives its points no more than 
 N_FEW = 5
 """Points of the cube above the floor that a part is seldom missed by, if it is all there is."""
 
+STAND_IN = -50.0
+"""A log L that is below this, and constant over all that is known to be likely, is more often what
+a model returns when it fails than a likelihood; a top-hat of ordinary height is taken for one."""
+
+FAR_BELOW = 20.0
+"""Values of log L further below the largest one matter only where they fill far more volume."""
+
 
 def above_floor(log_l: FloatArray) -> BoolArray:
     """Return which points stand above the floor, all of them if there is none, shape (n,).
@@ -48,6 +55,20 @@ def landscape(log_l: FloatArray, log_g: FloatArray) -> FloatArray:
     return np.where(log_l == lowest, -np.inf, log_l)
 
 
+def is_second_floor(log_l: FloatArray) -> bool:
+    """Tell whether the largest log L looks like one more floor above the lowest one.
+
+    A likelihood may return minus infinity outside of a model's domain and another low value where
+    the model fails. Then all points that are not far below the largest log L share its value, and
+    nothing that stands above has been seen yet.
+    """
+    largest = log_l.max(initial=-np.inf)
+    if not np.isfinite(largest) or largest > STAND_IN:
+        return False
+    top = log_l[log_l >= largest - FAR_BELOW]
+    return len(top) > 1 and bool((top == largest).all())
+
+
 def floor_finding(ledger: Ledger) -> str:
     """Return what the floor says against the result, or nothing."""
     n, is_above = ledger.n_points, above_floor(ledger.log_l)
@@ -58,6 +79,12 @@ def floor_finding(ledger: Ledger) -> str:
             f" about {3.0 / n:.1g} of the prior"
         )
     from_cube = ledger.proposal_of_point == 0
+    if is_second_floor(ledger.log_l):
+        return (
+            f"log L is {ledger.log_l.max():.6g} wherever it is not far lower: either it is flat"
+            " there, or this value stands for failures, and what is above it fills less than"
+            f" about {3.0 / int(from_cube.sum()):.1g} of the prior"
+        )
     n_hits = int(is_above[from_cube].sum())
     if is_above.all() or n_hits >= N_FEW:
         return ""

@@ -12,7 +12,7 @@ from nautilus.geometry.fit import least_points
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate, estimate
-from nautilus.run.landscape import N_FEW, above_floor, floor_finding
+from nautilus.run.landscape import N_FEW, above_floor, floor_finding, is_second_floor
 from nautilus.run.level import Level, log_volume_inside
 from nautilus.run.mixture import history_log_density
 from nautilus.run.plan import (
@@ -218,7 +218,12 @@ def commit(state: RunState, run_tasks: RunTasks) -> RunState:
 
 def next_plan(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
     """Decide on the next stage from complete stages alone, or why to stop."""
-    n_above = int(above_floor(state.ledger.log_l).sum())
+    ledger = state.ledger
+    n_above = int(above_floor(ledger.log_l).sum())
+    n_missing = N_SEARCH * config.n_live - ledger.n_points
+    if n_above > 0 and n_missing > 0 and is_second_floor(ledger.log_l):
+        planned = plan_cube(state, config, n_missing, Phase.EXPLORATION, run_tasks)
+        return Step(planned, "drawing from the prior")
     if n_above < max(N_LEARNABLE, least_points(config.n_dim)):
         return _next_search(state, config, goal, n_above, run_tasks)
     if state.phase is Phase.EXPLORATION:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from nautilus._archive import SQLITE_MAGIC, ZIP_MAGIC
 from nautilus.errors import (
     CheckpointDamagedError,
     CheckpointForeignError,
@@ -21,10 +22,10 @@ from nautilus.runfile.names import looked_up, remedy_of
 from nautilus.runfile.own_locks import Connection, first_bytes
 from nautilus.runfile.schema import APPLICATION_ID, require_known
 
-MAGIC, N_HEADER = b"SQLite format 3\0", 100
-"""Every SQLite database begins with the one and has a header of the other number of bytes."""
+N_HEADER = 100
+"""Bytes in the header of every SQLite database."""
 
-HDF5_MAGIC, ZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 STEPS_LEAST, STEPS_PER_BYTE = 10**6, 1
 """Most steps of SQLite's interpreter until a file has been looked at; a sound one takes a tenth of
@@ -74,7 +75,7 @@ def check_first_bytes(path: Path) -> None:
             f"{path} is an archive, not a run file. Posterior.load reads what Posterior.save"
             " wrote; otherwise give another file name."
         )
-    if first[: len(MAGIC)] != MAGIC[: len(first)]:
+    if first[: len(SQLITE_MAGIC)] != SQLITE_MAGIC[: len(first)]:
         raise CheckpointForeignError(
             f"{path} is not a run file: it begins with {first[:16]!r}. Give another file name."
         )
