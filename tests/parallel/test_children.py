@@ -14,10 +14,9 @@ import starts_processes
 from nautilus import Prior, Sampler
 from nautilus.errors import BackendError
 
-pytestmark = [
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is inherited where nothing forks"),
-]
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="nothing is inherited where nothing forks"
+)
 
 
 def start(*arguments):
@@ -26,7 +25,6 @@ def start(*arguments):
         check=False,
         capture_output=True,
         text=True,
-        timeout=280,
     )
 
 
@@ -65,7 +63,6 @@ def test_what_a_likelihood_starts_inherits_no_handler_and_no_mask(tmp_path):
         check=True,
         capture_output=True,
         text=True,
-        timeout=280,
         cwd=Path(starts_processes.__file__).parent,
     )
     assert path.read_text() == alone.stdout.strip()
