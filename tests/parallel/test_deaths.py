@@ -198,7 +198,7 @@ def test_a_run_with_a_death_has_the_numbers_of_a_run_without(pool, tmp_path):
 
 
 @ONE_DEATH
-@on("loky", pytest.param("dask", marks=LONG))
+@on("loky", "dask")
 def test_a_point_that_always_kills_is_named_after_all_others_are_done(pool, die):
     evaluator = evaluator_of(die, pool)
     found = np.empty(19)

@@ -1,10 +1,18 @@
 import time
+from concurrent.futures import BrokenExecutor, Executor, Future
 
 import numpy as np
 import pytest
 
-from nautilus.errors import BackendError, LikelihoodError, PriorError, SettingsError
-from nautilus.evaluate import chunks
+from nautilus.errors import (
+    BackendError,
+    LikelihoodError,
+    PriorError,
+    SettingsError,
+    WorkerLostError,
+)
+from nautilus.evaluate import chunks, worker
+from nautilus.evaluate.backends import ExecutorHandle, Recovery
 from nautilus.evaluate.chunks import Chunk, ChunkRule, Cutter
 from nautilus.evaluate.evaluator import Counts, Evaluator
 from nautilus.evaluate.likelihood import Likelihood
@@ -586,6 +594,52 @@ def test_measured_time_follows_the_latest_chunks():
 )
 def test_long_calls_are_not_queued(n_fixed, n_workers, seconds, expected):
     assert ChunkRule(n_fixed, n_workers, seconds).n_ahead == expected
+
+
+class FragilePool(Executor):
+    """Two workers that die together over one point; fresh ones do not know the likelihood."""
+
+    def __init__(self, deadly):
+        self.deadly, self.calls, self.losses, self.is_fresh = deadly, [], [], True
+
+    def submit(self, _, job):
+        self.calls.append((Future(), job))
+        return self.calls[-1][0]
+
+    def work(self):
+        """Let both workers make a call, if both have one or nothing else is under way."""
+        now, self.calls = self.calls[:2], self.calls[2:]
+        kills = [self.deadly in job.points[:, 0] for _, job in now]
+        knows = not self.is_fresh or all(job.payload is not None for _, job in now)
+        self.is_fresh = (self.is_fresh and not knows) or (knows and any(kills))
+        if knows and any(kills):
+            self.losses.append([len(job.points) for _, job in now])
+        for future, job in now:
+            if not knows:
+                future.set_result(worker.Missing(job.key, ("here", id(future))))
+            elif any(kills):
+                future.set_exception(BrokenExecutor("both are gone"))
+            else:
+                future.set_result(worker.run_chunk(job))
+
+
+def test_a_point_that_kills_is_alone_in_the_end_although_fresh_workers_know_nothing():
+    pool = FragilePool(POINTS[21, 0])
+    handle = ExecutorHandle(
+        lambda: pool, 2, recovery=Recovery.REPAIRED, check=pool.work, poll_seconds=0.0
+    )
+    log_l = np.full(len(POINTS), np.nan)
+
+    def collect():
+        for part in Evaluator(Likelihood(lambda p: p["a"], NamedPrior()), handle).evaluate(POINTS):
+            log_l[part.index] = part.log_l
+
+    with pytest.raises(WorkerLostError, match=r"died 3 times .* 1 point, at a = "):
+        collect()
+    np.testing.assert_array_equal(np.delete(log_l, 21), np.delete(POINTS[:, 0], 21))
+    assert np.isnan(log_l[21])
+    assert {len(calls) for calls in pool.losses[2:]} == {1}  # after two losses, alone
+    assert pool.losses[-1] == [1]
 
 
 @pytest.mark.parametrize("n_most", [1, 3, 7, 1000])

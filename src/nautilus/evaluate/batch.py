@@ -11,7 +11,7 @@ from nautilus.evaluate.backends import was_signalled
 from nautilus.evaluate.blobs import BlobLayout
 from nautilus.evaluate.calls import ChunkResult, timed_out_chunk
 from nautilus.evaluate.chunks import Chunk, ChunkRule, Cutter
-from nautilus.evaluate.flight import Loss
+from nautilus.evaluate.flight import N_RETRIES, Loss
 from nautilus.evaluate.likelihood import Likelihood
 from nautilus.evaluate.limit import ENDING_SECONDS
 from nautilus.evaluate.parameters import physical_of, row_of
@@ -93,7 +93,7 @@ class Batch:
         """
         chunk, limit = loss.job.key, self._likelihood.call_timeout or math.inf
         if chunk.n_points > 1 and not self._likelihood.vectorized:
-            self._cutter.split(chunk)
+            self._cutter.split(chunk, N_RETRIES)
             return True
         # No pool says why a worker ended; one that hung ended so long after its start at least, and
         # not by a signal.

@@ -13,14 +13,14 @@ N_MOST = 5000
 class Chunk:
     """Points `start` to `stop` of the set.
 
-    `has_payload` tells whether the likelihood travels with it, `is_suspect` whether workers died
-    over points among which it was.
+    `has_payload` tells whether the likelihood travels with it, `n_lost` how often workers died over
+    points among which these were.
     """
 
     start: int
     stop: int
     has_payload: bool = False
-    is_suspect: bool = False
+    n_lost: int = 0
 
     @property
     def n_points(self) -> int:
@@ -98,9 +98,9 @@ class Cutter:
         """Let a chunk travel again."""
         self._again.append(replace(chunk, has_payload=False))
 
-    def split(self, chunk: Chunk) -> None:
-        """Let the points of a chunk travel again, each by itself."""
-        self._again.extend(Chunk(i, i + 1, is_suspect=True) for i in range(chunk.start, chunk.stop))
+    def split(self, chunk: Chunk, n_lost: int) -> None:
+        """Let the points of a chunk travel again, each by itself, as lost `n_lost` times."""
+        self._again.extend(Chunk(i, i + 1, n_lost=n_lost) for i in range(chunk.start, chunk.stop))
 
     @property
     def is_empty(self) -> bool:

@@ -24,7 +24,7 @@ from nautilus.evaluate.chunks import Chunk, ChunkRule
 from nautilus.evaluate.counts import Counts
 from nautilus.evaluate.delivery import Delivery
 from nautilus.evaluate.evaluation import Evaluated, Evaluation
-from nautilus.evaluate.flight import GRACE_SECONDS, N_RETRIES, Flight, Job, Loss
+from nautilus.evaluate.flight import GRACE_SECONDS, Flight, Job, Loss
 from nautilus.evaluate.likelihood import Likelihood
 
 TEST_PREFIX = "The test before the run: "
@@ -272,17 +272,17 @@ class Evaluator:
             error_state=error_state_of_user(),
             payload=self._pickled() if chunk.has_payload else None,
         )
-        n_lost = N_RETRIES if chunk.is_suspect else 0
-        return Job(chunk, worker.run_chunk, (chunk_job,), n_lost, chunk.is_suspect)
+        return Job(chunk, worker.run_chunk, (chunk_job,), chunk.n_lost)
 
-    def _landed(self, finished: list[tuple[Chunk, Future[Any]]], batch: Batch) -> Results:
+    def _landed(self, finished: list[tuple[Job[Chunk], Future[Any]]], batch: Batch) -> Results:
         """Count results; chunks whose worker misses the likelihood go back to the batch."""
         results = []
-        for chunk, future in finished:
-            answer = _answer(future)
+        for job, future in finished:
+            chunk, answer = job.key, _answer(future)
             if isinstance(answer, worker.Missing):
                 self._delivery.ask(answer.process)
-                batch.put_back(chunk)
+                # What it did to workers before, it may do again.
+                batch.put_back(replace(chunk, n_lost=job.n_lost))
                 continue
             if chunk.has_payload and answer.process is not None:
                 self._delivery.arrive(answer.process)

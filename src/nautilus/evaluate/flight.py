@@ -23,7 +23,7 @@ from nautilus.evaluate.backends import ExecutorHandle, Recovery
 Key = TypeVar("Key")
 
 N_RETRIES = 2
-"""How often a call is repeated after the worker that had it died."""
+"""How often a call is repeated after the worker that had it died, the last time alone."""
 
 KEPT = "What was computed until then is kept; give an open pool to a new sampler."
 
@@ -46,15 +46,17 @@ class Job(Generic[Key]):
         What is called.
     n_lost
         How often workers died that had it.
-    is_suspect
-        Whether it runs alone, so that workers that die do so over nothing else.
     """
 
     key: Key
     function: Callable[..., Any]
     args: tuple[Any, ...]
     n_lost: int = 0
-    is_suspect: bool = False
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it runs alone, so that workers that die do so over nothing else."""
+        return self.n_lost >= N_RETRIES
 
 
 @dataclass(frozen=True)
@@ -167,13 +169,13 @@ class Flight(Generic[Key]):
             if job.is_suspect:
                 return
 
-    def collect(self) -> list[tuple[Key, Future[Any]]]:
+    def collect(self) -> list[tuple[Job[Key], Future[Any]]]:
         """Wait until something is finished and return it.
 
         Returns
         -------
         list
-            Pairs of key and future, finished and not lost. Empty if all were lost and are to be
+            Pairs of job and future, finished and not lost. Empty if all were lost and are to be
             repeated, if it is over, or if an error waits for calls under way.
 
         Raises
@@ -210,7 +212,7 @@ class Flight(Generic[Key]):
         """Whether nothing is waited for any more."""
         return not self._running or time.monotonic() >= self._deadline
 
-    def drain(self) -> list[tuple[Key, Future[Any]]]:
+    def drain(self) -> list[tuple[Job[Key], Future[Any]]]:
         """Cancel what has not started and return what is finished; again until it is settled."""
         self._settle(SLICE_SECONDS)
         futures = [future for future in self._running if future.done()]
@@ -257,7 +259,7 @@ class Flight(Generic[Key]):
             self._error = error
         return finished
 
-    def _land(self, future: Future[Any]) -> tuple[Key, Future[Any]] | None:
+    def _land(self, future: Future[Any]) -> tuple[Job[Key], Future[Any]] | None:
         flown = self._running.pop(future)
         error = _error_of(future)
         # What another flight did to the pool is nothing that this call did.
@@ -270,7 +272,7 @@ class Flight(Generic[Key]):
         elif isinstance(error, KeyboardInterrupt):
             self._error = error
         elif error is None or not (was_replaced or self._handle.is_lost(error)):
-            return flown.job.key, future
+            return flown.job, future
         elif self._handle.recovery is Recovery.NONE:
             self._error = _broken(error)
             self._error.__cause__ = error
@@ -280,8 +282,7 @@ class Flight(Generic[Key]):
         return None
 
     def _repeat(self, flown: _UnderWay[Key], error: BaseException) -> None:
-        n_lost = flown.job.n_lost + 1
-        job = replace(flown.job, n_lost=n_lost, is_suspect=n_lost >= N_RETRIES)
+        job = replace(flown.job, n_lost=flown.job.n_lost + 1)
         if not flown.job.is_suspect:
             self._lost.append(job)
             return

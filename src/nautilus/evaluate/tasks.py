@@ -103,8 +103,8 @@ class TaskRunner:
         with Flight[range](self._handle, lambda numbers: _describe(numbers, name)) as flight:
             flight.fill(take, 2 * self._handle.n_workers)
             while not flight.is_empty:
-                for numbers, future in flight.collect():
-                    found, seconds = future.result()
+                for job, future in flight.collect():
+                    numbers, (found, seconds) = job.key, future.result()
                     answers[numbers.start : numbers.stop] = found
                     self._measure(function, len(numbers), seconds)
                 flight.fill(take, 2 * self._handle.n_workers)

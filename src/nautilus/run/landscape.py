@@ -78,15 +78,18 @@ def floor_finding(ledger: Ledger) -> str:
             " parameter, or this value stands for failures, and what is above it fills less than"
             f" about {3.0 / n:.1g} of the prior"
         )
+    is_second = is_second_floor(ledger.log_l)
+    if is_above.all() and not is_second:
+        return ""
     from_cube = ledger.proposal_of_point == 0
-    if is_second_floor(ledger.log_l):
+    if is_second:
         return (
             f"log L is {ledger.log_l.max():.6g} wherever it is not far lower: either it is flat"
             " there, or this value stands for failures, and what is above it fills less than"
             f" about {3.0 / int(from_cube.sum()):.1g} of the prior"
         )
     n_hits = int(is_above[from_cube].sum())
-    if is_above.all() or n_hits >= N_FEW:
+    if n_hits >= N_FEW:
         return ""
     return (
         f"only {n_hits} of {int(from_cube.sum()):,} points drawn from the whole prior have a log L"
