@@ -28,6 +28,14 @@ def stream(seed: int, purpose: str, *index: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(word, *index)))
 
 
+def replica_seed(seed: int) -> int:
+    """Return the seed of the second run beside the one with this seed.
+
+    It is the first number of the stream ``"replica"`` of that seed, uniform below 2^63.
+    """
+    return int(stream(seed, "replica").integers(2**SEED_BITS))
+
+
 def new_seed() -> int:
     """Draw a seed from the operating system's entropy."""
     return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> (64 - SEED_BITS))

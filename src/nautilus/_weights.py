@@ -89,6 +89,26 @@ def mean(values: FloatArray, log_weights: FloatArray) -> FloatArray:
     return weights @ values[mask]
 
 
+def average(values: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return weighted means and their standard errors.
+
+    Parameters
+    ----------
+    values
+        Values of k functions at n points, shape (n, k).
+    weights
+        Weights that sum to one, shape (n,).
+
+    Returns
+    -------
+    means, errors
+        Shape (k,). The error is sqrt(sum w^2 (f - mean)^2), that of self-normalised importance
+        sampling (Owen 2013, section 9.2).
+    """
+    means = weights @ values
+    return means, np.sqrt(weights**2 @ (values - means) ** 2)
+
+
 def covariance(values: FloatArray, log_weights: FloatArray) -> FloatArray:
     """Return the weighted covariance matrix of the columns.
 

@@ -97,6 +97,11 @@ class Checkpoint:
         """Whether the same settings continue the run in the file."""
         return self._settings.resume is True
 
+    def settings_beside(self, word: str) -> CheckpointSettings:
+        """Return where and how a run is kept beside this one, in ``<name>.<word>.<suffix>``."""
+        name = f"{self.path.stem}.{word}{self.path.suffix}"
+        return replace(self._settings, path=self.path.with_name(name))
+
     def find(self, config: Config, *, is_seed_given: bool) -> SavedRun | None:
         """Return the run that is to be continued, if there is one.
 

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from nautilus._rows import html_of, text_of
-from nautilus.parameters import circles_of, physical_array
 from nautilus.posterior import Posterior
 from nautilus.posterior_tuple import PosteriorRequest, as_tuple
 from nautilus.prior import PriorMap
-from nautilus.result import efficiency, known_error, make_answer, make_posterior
+from nautilus.replica import Replica
+from nautilus.result import efficiency, known_error
 from nautilus.run.estimate import Estimate
 from nautilus.run.state import Phase
 from nautilus.run.stop import StopReason
@@ -31,6 +31,7 @@ class Readout:
     def __init__(self, prior: PriorMap, session: Session) -> None:
         self._prior = prior
         self._session = session
+        self._replica = Replica()
         self._discard_exploration = False
         self._n_drawn = 0
 
@@ -46,7 +47,8 @@ class Readout:
     @property
     def stop_reason(self) -> StopReason | None:
         """Why the last call of `run` ended; None before the first, and while one goes on."""
-        told = self._session.stop_reason
+        ended = self._replica.stop_reason
+        told = self._session.stop_reason if ended is None else ended
         return next((reason for reason in StopReason if reason == told), None)
 
     @property
@@ -93,19 +95,15 @@ class Readout:
         NoResultError
             If no point has any weight yet.
         """
-        session, discard = self._session, self.discard_exploration
-        state = session.state_to_read
-        answer = make_answer(state, session.estimate, discard)
-        return make_posterior(
-            state, answer,
-            lambda rows: physical_array(self._prior, state.ledger.points[rows]),
-            seed=session.config.seed,
-            discard_exploration=discard,
-            stop_reason=session.stop_reason,
-            notes=session.notes,
-            run=session.information,
-            periodic=circles_of(self._prior, session.config.build.periodic),
-        )  # fmt: skip
+        return self._session.result(self.discard_exploration, self._replica.notes)
+
+    @property
+    def replica(self) -> Posterior | None:
+        """The result of the second run that ``run(replicate=True)`` makes; None without one.
+
+        Its calls, `replica.n_like`, come on top of `n_like`.
+        """
+        return self._replica.result(self.discard_exploration)
 
     def posterior(
         self,

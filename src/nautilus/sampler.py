@@ -17,12 +17,16 @@ from nautilus.checkpoint import Checkpoint
 from nautilus.checkpoint_settings import hint_at_reading, make_checkpoint_settings
 from nautilus.evaluate.flight import GRACE_SECONDS
 from nautilus.legacy import Legacy
-from nautilus.limits import make_limits
+from nautilus.limits import Limits, make_limits
 from nautilus.model import choose_likelihood, make_likelihood, make_prior_map, new_session
 from nautilus.prior import Prior
 from nautilus.recheck import make_recheck
+from nautilus.replica import Judge, make_judge
 from nautilus.report import Output, ProgressRecord, header_line, make_reporter
 from nautilus.result import warn_about
+from nautilus.run.config import Goal
+from nautilus.run.stop import StopReason
+from nautilus.session import Session
 from nautilus.settings import N_LIVE, make_config, make_goal, periodic_axes
 
 
@@ -254,6 +258,7 @@ class Sampler(Legacy):
         *,
         deadline: datetime | float | Literal["slurm"] | None = None,
         grace: float = GRACE_SECONDS,
+        replicate: bool | Judge = False,
     ) -> bool:
         """Explore, then sample, until the goal or a limit is reached; call again to go on.
 
@@ -286,11 +291,22 @@ class Sampler(Legacy):
         grace
             Seconds that calls under way may go on after a limit, an interrupt or an error, at
             least 0; 5 by default. Those that take longer are dropped and made again later.
+        replicate
+            Whether a second run follows when the goal is reached, with another seed and the same
+            settings, goal and pools, and is compared with the first: the check that no single run
+            can make of itself. It takes about as many calls again. Where log Z, a mean or a
+            standard deviation differs by more than the errors allow (at a rate of 0.001 of all
+            runs if they are right), that is a finding. A function takes the two results, first and
+            second, and returns the finding as a sentence, or None; it replaces that comparison.
+            `replica` is the second result. The limits are those of both runs together; `callback`
+            hears of the second one after the first, counting from zero. With a file, the second
+            one is kept beside it as ``<name>.replica.<suffix>``, and is continued likewise.
 
         Returns
         -------
         bool
-            Whether the goal was reached; `stop_reason` says why the run stopped.
+            Whether the goal was reached, and the second run completed if there is to be one;
+            `stop_reason` says why the run stopped.
 
         Raises
         ------
@@ -318,20 +334,29 @@ class Sampler(Legacy):
         """
         goal = make_goal(f_live, n_shell, n_eff, n_like_max, discard_exploration)
         limits = make_limits(timeout, deadline, grace)
+        judge = make_judge(replicate)
         self.discard_exploration = goal.discard_exploration
         session = self._session
-        reporter = make_reporter(verbose, callback=callback)
-        try:
-            with closing(reporter):
-                if verbose:
-                    n_live = session.config.n_live
-                    reporter.note(
-                        header_line(__version__, self.n_dim, n_live=n_live, seed=self.seed)
-                    )
-                reason = session.run(goal, limits, reporter)
-        except (KeyboardInterrupt, Termination):
-            Output(sys.stderr).write(f"{session.how_to_continue()}\n")
-            raise
+
+        def carry_on(run: Session, goal: Goal, limits: Limits) -> StopReason:
+            reporter = make_reporter(verbose, callback=callback)
+            try:
+                with closing(reporter):
+                    if verbose:
+                        told = {"n_live": run.config.n_live, "seed": run.config.seed}
+                        reporter.note(header_line(__version__, self.n_dim, **told))
+                    return run.run(goal, limits, reporter)
+            except (KeyboardInterrupt, Termination):
+                before = "" if run is session else "nautilus: the first of two runs is complete.\n"
+                Output(sys.stderr).write(f"{before}{run.how_to_continue()}\n")
+                raise
+
+        self._replica.prepare(session, is_wanted=judge is not None)
+        reason = carry_on(session, goal, limits)
+        if judge is not None and reason.is_success:
+            reason = self._replica.run(session, goal, limits, judge, carry_on)
+            if verbose:
+                Output(sys.stderr).write("".join(f"{note}\n" for note in self._replica.notes))
         if self.log_z is not None:
             periodic = session.config.build.periodic
             with own_arithmetic():

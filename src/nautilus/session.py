@@ -1,7 +1,8 @@
 """A run in this process: carries the state from step to step, keeps time, tells reporters."""
 
 import logging
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from nautilus._arithmetic import own_arithmetic
 from nautilus._signals import signals_raise, signals_wait
-from nautilus._streams import stream
+from nautilus._streams import replica_seed, stream
 from nautilus._types import FloatArray
 from nautilus._warn import warn_user
 from nautilus.checkpoint import Checkpoint
@@ -26,15 +27,16 @@ from nautilus.evaluate.backends import ExecutorHandle
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.tasks import TaskRunner
 from nautilus.limits import Limits
-from nautilus.parameters import check_prior
+from nautilus.parameters import check_prior, circles_of, physical_array
+from nautilus.posterior import Posterior
 from nautilus.prior import PriorMap
 from nautilus.progress import Progress, forecast_goal, make_record
 from nautilus.recheck import Recheck, check_likelihood
 from nautilus.report import Reporter, log_stop
-from nautilus.result import describe_run, make_answer, notes_of
+from nautilus.result import describe_run, make_answer, make_posterior, notes_of
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate
-from nautilus.run.loop import Step, steps
+from nautilus.run.loop import Step, reached_goal, steps
 from nautilus.run.state import RunState, new_state
 from nautilus.run.stop import StopReason
 from nautilus.run_information import RunInformation
@@ -128,6 +130,18 @@ class Session:
         NautilusError
             If the likelihood, the prior, the workers or the file fail, or if it goes on already.
         """
+        with self.going_on(), threadpool_limits(1), signals_raise(), own_arithmetic():
+            return self._run(goal, limits, reporter)
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Hold everything that may not change while this run goes on, or another one on its pools.
+
+        Raises
+        ------
+        SettingsError
+            If it goes on already.
+        """
         if self._is_running:
             raise SettingsError(
                 "run() was called while it goes on, from a callback or another thread. Call it"
@@ -135,8 +149,7 @@ class Session:
             )
         self._is_running = True
         try:
-            with threadpool_limits(1), signals_raise(), own_arithmetic():
-                return self._run(goal, limits, reporter)
+            yield
         finally:
             self._is_running = False
 
@@ -292,6 +305,102 @@ class Session:
         file = Checkpoint(settings, self._prior)
         file.create(self.config, self.state, self._account())
         file.close(self.state, self._account(), self._answer_to_save)
+
+    def replica(self, known: "Session | None") -> "Session":
+        """Return the run with the same settings and another seed, on the pools of this one.
+
+        Its file stands beside the one of this run.
+
+        Parameters
+        ----------
+        known
+            What may have been begun of it in this process; goes on if it belongs to this run.
+
+        Raises
+        ------
+        CheckpointError
+            If its file cannot be used, or holds another run.
+        """
+        config = replace(self.config, seed=replica_seed(self.config.seed))
+        kept = self._checkpoint
+        settings = None if kept is None else kept.settings_beside("replica")
+        if known is None or known.config != config:
+            own = None if settings is None else Checkpoint(settings, self._prior)
+            pools = self._evaluator.twin(), self._runner
+            known = Session(config, self._prior, *pools, own, self._recheck)
+            known.find_saved(is_seed_given=True)
+            return known
+        known._evaluator, known._runner = self._evaluator.twin(known._evaluator), self._runner
+        if known.path != (None if settings is None else settings.path):
+            known.keep_in(None if settings is None else replace(settings, resume=True))
+        return known
+
+    def hold_finding(self, kind: str, text: str | None) -> StopReason:
+        """Hold what was found about a run that has reached its goal, by means outside of it.
+
+        Parameters
+        ----------
+        kind
+            How such a finding begins; one of the same kind from before is dropped.
+        text
+            How it goes on; None if there is nothing to be said.
+
+        Returns
+        -------
+        StopReason
+            Why the run stopped, as it is seen now.
+
+        Raises
+        ------
+        CheckpointError
+            If it cannot be saved; the finding is held nevertheless.
+        """
+
+        def judged(state: RunState) -> RunState:
+            others = tuple(known for known in state.findings if not known.startswith(kind))
+            return replace(state, findings=others if text is None else (*others, kind + text))
+
+        before, self.state = self.state.findings, judged(self.state)
+        if self.state.findings == before:
+            return StopReason(self.stop_reason)
+        with self.going_on(), threadpool_limits(1), signals_raise(), own_arithmetic():
+            self._watch.start()
+            reason = reached_goal(self.state)
+            self.stop_reason = reason.value
+            if self._checkpoint is not None:
+                saved = self._checkpoint.open(self.config)
+                if saved is not None:
+                    self._adopt(saved)
+                    self.state = judged(self.state)
+                self._checkpoint.create(self.config, self.state, self._account())
+            self._end(reason)
+        return reason
+
+    def result(self, discard_exploration: bool, notes: tuple[str, ...] = ()) -> Posterior:
+        """Return the result so far as one plain value, with further notes.
+
+        Raises
+        ------
+        NoResultError
+            If no point has any weight yet.
+        """
+        state = self.state_to_read
+        answer = make_answer(state, self.estimate, discard_exploration)
+        return make_posterior(
+            state, answer,
+            lambda rows: physical_array(self._prior, state.ledger.points[rows]),
+            seed=self.config.seed,
+            discard_exploration=discard_exploration,
+            stop_reason=self.stop_reason,
+            notes=(*self.notes, *notes),
+            run=self.information,
+            periodic=circles_of(self._prior, self.config.build.periodic),
+        )  # fmt: skip
+
+    @property
+    def seconds(self) -> float:
+        """How long the last call of `run` has taken so far, in seconds."""
+        return self._watch.seconds
 
     def densities(self) -> FloatArray:
         """Return the log density of each proposal at each point of complete stages."""

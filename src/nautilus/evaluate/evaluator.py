@@ -71,6 +71,22 @@ class Evaluator:
         worker.hold(self._key, likelihood)
         self._finalizer = weakref.finalize(self, worker.release, self._key)
 
+    def twin(self, known: "Evaluator | None" = None) -> "Evaluator":
+        """Return an evaluator of this likelihood on this pool that counts for itself.
+
+        Workers that have the likelihood need not be sent it again.
+
+        Parameters
+        ----------
+        known
+            One that has counted before; the twin goes on from there.
+        """
+        twin = object.__new__(Evaluator)
+        vars(twin).update(vars(self), _delivery=Delivery(), _counts=Counts(), _layout=None)
+        if known is not None:
+            twin.restore(known.counts, known.layout)
+        return twin
+
     def set_batch(self, n_batch: int) -> None:
         """Let a vectorised call take another number of points from now on."""
         if self._likelihood.vectorized and self._likelihood.n_batch != n_batch:

@@ -322,13 +322,18 @@ def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTa
         state = replace(state, phase=Phase.EXPLORATION, n_rounds=0, n_detours=0)
         return _next_exploration(state, config, goal, run_tasks)
     if is_last_sampling and current.n_eff >= goal.n_eff and sum(sizes) >= goal.n_shell:
-        has_finding = state.findings or floor_finding(state.ledger)
-        return Step(state, "", StopReason.UNTRUSTED if has_finding else StopReason.GOAL)
+        return Step(state, "", reached_goal(state))
     n_wanted = sampling_wanted(config, goal, current, sum(sizes), view.efficiency)
     n_points = sampling_size(config, n_wanted, sum(sizes), view.efficiency)
     is_refit = is_worth_refitting(n_wanted, sum(sizes), view.efficiency)
     planned = plan_posterior(state, config, n_points, is_refit, run_tasks)
     return Step(planned, "sampling the posterior")
+
+
+def reached_goal(state: RunState) -> StopReason:
+    """Return why a run stops that has reached its goal: with findings, or without."""
+    has_finding = state.findings or floor_finding(state.ledger)
+    return StopReason.UNTRUSTED if has_finding else StopReason.GOAL
 
 
 def _with_finding(state: RunState, text: str) -> RunState:

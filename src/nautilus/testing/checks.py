@@ -9,8 +9,9 @@ checks among its members.
 import numpy as np
 from scipy import stats
 
+from nautilus._numerics import split_rate
 from nautilus._types import BoolArray, FloatArray
-from nautilus.testing.findings import Finding, rounding, same_length, split_rate
+from nautilus.testing.findings import Finding, rounding, same_length
 from nautilus.testing.marginals import averages, uniformity
 
 __all__ = [

@@ -7,8 +7,10 @@ import numpy as np
 from scipy import stats
 from scipy.special import kolmogi
 
+from nautilus._numerics import split_rate
 from nautilus._types import FloatArray
-from nautilus.testing.findings import ROUNDING, Finding, same_length, split_rate
+from nautilus._weights import average
+from nautilus.testing.findings import ROUNDING, Finding, same_length
 from nautilus.testing.problems import Problem
 from nautilus.testing.problems.base import Function
 
@@ -33,26 +35,6 @@ class Summary:
     errors: FloatArray
     distances: FloatArray
     sizes: FloatArray
-
-
-def average(values: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return weighted means and their standard errors.
-
-    Parameters
-    ----------
-    values
-        Values of k functions at n points, shape (n, k).
-    weights
-        Weights that sum to one, shape (n,).
-
-    Returns
-    -------
-    means, errors
-        Shape (k,). The error is sqrt(sum w^2 (f - mean)^2), that of self-normalised importance
-        sampling (Owen 2013, section 9.2).
-    """
-    means = weights @ values
-    return means, np.sqrt(weights**2 @ (values - means) ** 2)
 
 
 def distance(uniforms: FloatArray, weights: FloatArray) -> tuple[float, float]:
