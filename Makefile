@@ -40,8 +40,8 @@ export NO_MKDOCS_2_WARNING := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test checks lint format types imports docs pytest parallel wheel \
-	wheel-installed test-fast test-parallel test-statistical test-resilience test-wheel \
-	test-frontends benchmark clean
+	wheel-installed test-fast test-parallel test-statistical test-calibration test-resilience \
+	test-wheel 	test-frontends benchmark clean
 
 help:
 	@echo "make demo              fit a real data set; results go to out/"
@@ -49,6 +49,7 @@ help:
 	@echo "make test-fast         tests of the algorithm, and of one pool: a minute on two cores"
 	@echo "make test-parallel     tests of pools, N=20 times; with ALL=1 all combinations"
 	@echo "make test-statistical  the long statistical suite (about an hour on two cores)"
+	@echo "make test-calibration  simulated data sets, Bayes factors, two modes (many hours)"
 	@echo "make test-resilience   500 kills and thousands of failures of the disk (twenty minutes)"
 	@echo "make test-wheel        all unit tests on the wheel"
 	@echo "make test-frontends    front ends of the package index drive this package (needs gigabytes)"
@@ -142,6 +143,10 @@ test-parallel: $(DEVELOP)
 
 test-statistical: $(DEVELOP)
 	$(RUN) -m pytest -m long --timeout=0 tests/statistical
+
+# What was run once is not run again; the page is docs/calibration.md.
+test-calibration: $(DEVELOP)
+	$(RUN) -m nautilus.testing.calibration
 
 # Counts go to the page of promises.
 test-resilience: $(DEVELOP)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ import nautilus
 from nautilus.evaluate.threads import THREAD_VARIABLES
 from nautilus.testing.marginals import summarise
 from nautilus.testing.problems import Problem, unit_prior
+
+Answer = TypeVar("Answer")
 
 Estimator = Callable[[Any], tuple[float, float]]
 """Takes a finished sampler, returns log Z and its quoted error."""
@@ -120,11 +122,17 @@ class Row:
 
 
 @cache
-def code_digest() -> str:
-    """Return a digest of the source code that decides about the numbers of a run."""
+def code_digest(*further: str) -> str:
+    """Return a digest of the source code that decides about the numbers of a run.
+
+    Parameters
+    ----------
+    *further
+        Further parts of the package that count, as patterns like those of `DECIDING_PARTS`.
+    """
     root = Path(nautilus.__file__).parent
     digest = blake2b(digest_size=8)
-    for pattern in DECIDING_PARTS:
+    for pattern in (*DECIDING_PARTS, *further):
         paths = sorted(root.glob(pattern))
         if not paths:
             raise FileNotFoundError(f"no file of the package matches {pattern}")
@@ -229,11 +237,45 @@ def broken(task: Task, error: BaseException) -> list[Row]:
     ]  # fmt: skip
 
 
-def _run_apart(task: Task, estimator: Estimator) -> list[Row]:
-    """Run in a new process, so that no run can depend on, or bring down, another."""
+def _run_apart(function: Callable[..., Answer], *arguments: Any) -> Answer:
+    """Call in a new process, so that no run can depend on, or bring down, another."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as executor:
-        return executor.submit(run_task, task, estimator).result()
+        return executor.submit(function, *arguments).result()
+
+
+def side_by_side(
+    function: Callable[..., Answer], jobs: Sequence[tuple[Any, ...]], n_workers: int
+) -> Iterator[tuple[int, Answer | BaseException]]:
+    """Call a function for each job, some at a time, each in a new process with one thread.
+
+    Parameters
+    ----------
+    function
+        Of a module, so that another process finds it.
+    jobs
+        Its arguments.
+    n_workers
+        How many at a time.
+
+    Yields
+    ------
+    number, answer
+        Which job has ended, in any order, and what the function returned; or the error that it
+        raised, or that says how its process died.
+    """
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = "1"  # read by the numerical libraries of the new processes
+    with ThreadPoolExecutor(n_workers) as threads:
+        futures = {
+            threads.submit(_run_apart, function, *job): number for number, job in enumerate(jobs)
+        }
+        try:
+            for future in as_completed(futures):
+                error = future.exception()
+                yield futures[future], future.result() if error is None else error
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def run_tasks(
@@ -256,13 +298,5 @@ def run_tasks(
         The two rows of each run as it ends, in any order. A run that raised, or whose process
         died, gives rows without numbers.
     """
-    for variable in THREAD_VARIABLES:
-        os.environ[variable] = "1"  # read by the numerical libraries of the new processes
-    with ThreadPoolExecutor(n_workers) as threads:
-        futures = {threads.submit(_run_apart, task, estimator): task for task in tasks}
-        try:
-            for future in as_completed(futures):
-                error = future.exception()
-                yield future.result() if error is None else broken(futures[future], error)
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+    for number, answer in side_by_side(run_task, [(task, estimator) for task in tasks], n_workers):
+        yield broken(tasks[number], answer) if isinstance(answer, BaseException) else answer
