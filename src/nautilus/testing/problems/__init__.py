@@ -20,6 +20,7 @@ from .curved import correlated_funnel, eggbox, rosenbrock, shells, steep_funnel
 from .mixtures import bimodal, four_modes, normal_mixture, round_gaussian, spike_and_slab
 from .normal import gaussian, ridge, very_peaked
 from .products import corner, loggamma, mostly_forbidden, phases, uninformed, walls
+from .random_modes import correlated_modes, hidden_weight, random_modes, visibility
 from .rough import flat, noisy, plateau, staircase, unnormalised
 from .tails import banana, student
 
@@ -37,10 +38,12 @@ __all__ = [
     "catalogue",
     "corner",
     "correlated_funnel",
+    "correlated_modes",
     "eggbox",
     "flat",
     "four_modes",
     "gaussian",
+    "hidden_weight",
     "loggamma",
     "mostly_forbidden",
     "noisy",
@@ -49,6 +52,7 @@ __all__ = [
     "phases",
     "plateau",
     "product_problem",
+    "random_modes",
     "ridge",
     "rosenbrock",
     "round_gaussian",
@@ -61,5 +65,6 @@ __all__ = [
     "unit_prior",
     "unnormalised",
     "very_peaked",
+    "visibility",
     "walls",
 ]

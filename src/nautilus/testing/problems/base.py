@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.interpolate import CubicSpline
+from scipy.special import softmax
 
 from nautilus._types import FloatArray
 from nautilus.errors import SettingsError
@@ -35,6 +36,11 @@ class Problem:
         Axes whose two ends are the same point.
     marginals
         Exact marginal cumulative distribution functions of the posterior by axis, where known.
+    memberships
+        Where there are k modes: takes points of shape (n, d), returns the probability of each
+        mode given the point, shape (n, k); its rows sum to one.
+    mode_weights
+        Exact posterior averages of `memberships`, shape (k,); they sum to one.
     """
 
     name: str
@@ -46,11 +52,30 @@ class Problem:
     variance: FloatArray | None = None
     periodic: tuple[int, ...] = ()
     marginals: Mapping[int, Function] = field(default_factory=dict)
+    memberships: Function | None = None
+    mode_weights: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        for moments in (self.mean, self.variance):
-            if moments is not None:
-                moments.setflags(write=False)
+        for answer in (self.mean, self.variance, self.mode_weights):
+            if answer is not None:
+                answer.setflags(write=False)
+
+
+@dataclass(frozen=True)
+class Memberships:
+    """Probability of each mode given a point, where a likelihood is the sum of terms.
+
+    Parameters
+    ----------
+    log_terms
+        Takes points of shape (n, d), returns the logarithm of each of k terms, shape (n, k).
+    """
+
+    log_terms: Function
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Return the share of each term in the sum, shape (n, k)."""
+        return np.asarray(softmax(self.log_terms(points), axis=1))
 
 
 def unit_prior(points: FloatArray) -> FloatArray:

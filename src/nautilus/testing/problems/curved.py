@@ -9,7 +9,7 @@ from scipy.special import betainc, gammaln, ndtr
 from nautilus._types import FloatArray
 
 from .axes import LOG_SQRT_2_PI
-from .base import Function, Problem, quadrature, require, tabulated_cdf
+from .base import Function, Memberships, Problem, quadrature, require, tabulated_cdf
 from .normal import equicorrelated_log_pdf
 
 HALF_RANGE = 5.0
@@ -201,15 +201,20 @@ def steep_funnel(n_dim: int) -> Problem:
 SHELL_CENTRE, SHELL_RADIUS, SHELL_WIDTH, SHELL_RANGE = 3.5, 2.0, 0.1, 6.0
 
 
-def shells_log_likelihood(points: FloatArray) -> FloatArray:
-    """Return log L of two Gaussian shells, shape (n,), of points (n, d) in the unit cube."""
+def shells_log_terms(points: FloatArray) -> FloatArray:
+    """Return log L of either shell but for its norm, shape (n, 2), of points (n, d)."""
     x = 2.0 * SHELL_RANGE * (points - 0.5)
     rest = (x[:, 1:] ** 2).sum(axis=1)
-    log_l = np.full(len(points), -np.inf)
-    for centre in (-SHELL_CENTRE, SHELL_CENTRE):
+    terms = np.empty((len(points), 2))
+    for m, centre in enumerate((-SHELL_CENTRE, SHELL_CENTRE)):
         radius = np.sqrt(rest + (x[:, 0] - centre) ** 2)
-        deviation = (radius - SHELL_RADIUS) / SHELL_WIDTH
-        log_l = np.logaddexp(log_l, -0.5 * deviation**2)
+        terms[:, m] = -0.5 * ((radius - SHELL_RADIUS) / SHELL_WIDTH) ** 2
+    return terms
+
+
+def shells_log_likelihood(points: FloatArray) -> FloatArray:
+    """Return log L of two Gaussian shells, shape (n,), of points (n, d) in the unit cube."""
+    log_l = np.logaddexp.reduce(shells_log_terms(points), axis=1)
     return np.asarray(log_l - (LOG_SQRT_2_PI + np.log(SHELL_WIDTH)))
 
 
@@ -248,6 +253,8 @@ def shells(n_dim: int) -> Problem:
         "quadrature without the caps beyond the walls (moments with them: below 1e-6).",
         mean=np.full(n_dim, 0.5),
         variance=variance / (2.0 * SHELL_RANGE) ** 2,
+        memberships=Memberships(shells_log_terms),
+        mode_weights=np.full(2, 0.5),
     )
 
 
@@ -255,6 +262,15 @@ def eggbox_log_likelihood(points: FloatArray) -> FloatArray:
     """Return (2 + cos(x/2) cos(y/2))^5, shape (n,), with x and y in [0, 10 pi]."""
     cosine = np.cos(5.0 * np.pi * points)
     return np.asarray((2.0 + cosine[:, 0] * cosine[:, 1]) ** 5)
+
+
+EGGBOX_PEAKS = np.array([(i, j) for i in range(6) for j in range(6) if (i + j) % 2 == 0])
+
+
+def eggbox_memberships(points: FloatArray) -> FloatArray:
+    """Return 1 for the nearest of the 18 peaks and 0 for the others, shape (n, 18)."""
+    distance = ((5.0 * points[:, None, :] - EGGBOX_PEAKS) ** 2).sum(axis=2)
+    return np.asarray(np.eye(len(EGGBOX_PEAKS))[distance.argmin(axis=1)])
 
 
 def eggbox() -> Problem:
@@ -269,6 +285,8 @@ def eggbox() -> Problem:
     mean = float(posterior @ nodes)
     variance = float(posterior @ nodes**2) - mean**2
     cdf = tabulated_cdf(nodes, density)
+    # A peak on a wall has half of its basin in the cube, one in a corner a quarter.
+    inside = np.where(EGGBOX_PEAKS % 5 == 0, 0.5, 1.0).prod(axis=1)
     return Problem(
         name="eggbox",
         n_dim=2,
@@ -278,4 +296,6 @@ def eggbox() -> Problem:
         mean=np.full(2, mean),
         variance=np.full(2, variance),
         marginals={0: cdf, 1: cdf},
+        memberships=eggbox_memberships,
+        mode_weights=inside / inside.sum(),
     )
