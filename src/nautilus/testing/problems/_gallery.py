@@ -35,6 +35,7 @@ _HARDER: dict[str, Callable[[], Problem]] = {
     "gaussian-30": partial(gaussian, 30),
     "loggamma-10": partial(loggamma, 10),
     "ridge-10": partial(ridge, 10),
+    "cigar-5": partial(cigar, 5),
     "cigar-10": partial(cigar, 10),
     "student-8": partial(student, 8),
     "banana-6": partial(banana, 6),
