@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from nautilus.testing.problems import Problem
+from nautilus.testing.problems.correlated import CorrelatedMixture
+from nautilus.testing.problems.mixtures import NormalMixture
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], tuple[Array, Array]]
@@ -64,6 +66,21 @@ def normals(shares: list[float], centres: Array, widths: Array) -> Draw:
     parts = [
         stats.multivariate_normal(c, np.diag(np.square(w)))
         for c, w in zip(centres, widths, strict=True)
+    ]
+    return mixture(shares, [multivariate(p) for p in parts], [p.logpdf for p in parts])
+
+
+def components(problem: Problem) -> Draw:
+    """Draw from the components of a mixture as scipy.stats has them."""
+    likelihood = problem.log_likelihood
+    if isinstance(likelihood, NormalMixture):
+        return normals(list(likelihood.shares), likelihood.centres, likelihood.widths)
+    assert isinstance(likelihood, CorrelatedMixture)
+    shares = [1.0] if problem.mode_weights is None else list(problem.mode_weights)
+    precisions = likelihood.whitenings.transpose(0, 2, 1) @ likelihood.whitenings
+    parts = [
+        stats.multivariate_normal(c, np.linalg.inv(p))
+        for c, p in zip(likelihood.centres, precisions, strict=True)
     ]
     return mixture(shares, [multivariate(p) for p in parts], [p.logpdf for p in parts])
 

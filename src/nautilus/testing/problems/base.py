@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.interpolate import CubicSpline
-from scipy.special import softmax
+from scipy.special import ndtri, softmax
 
 from nautilus._types import FloatArray
 from nautilus.errors import SettingsError
@@ -146,14 +146,44 @@ class TabulatedCDF:
         return np.asarray((self.integral(inside) - start) / total, dtype=np.float64)
 
 
-def tabulated_cdf(nodes: FloatArray, density: FloatArray) -> TabulatedCDF:
-    """Return the cumulative distribution function of a density on [0, 1].
+def tabulated_cdf(
+    nodes: FloatArray, density: FloatArray, low: float = 0.0, high: float = 1.0
+) -> TabulatedCDF:
+    """Return the cumulative distribution function of a density on a range.
 
     Parameters
     ----------
     nodes
-        Ascending points in [0, 1], shape (n,), fine enough for a cubic spline.
+        Ascending points in the range, shape (n,), fine enough for a cubic spline.
     density
         Density at the nodes, shape (n,); its scale does not matter.
+    low, high
+        Ends of the range.
     """
-    return TabulatedCDF(CubicSpline(nodes, density).antiderivative(), 0.0, 1.0)
+    return TabulatedCDF(CubicSpline(nodes, density).antiderivative(), low, high)
+
+
+def normal_quantile(points: FloatArray) -> FloatArray:
+    """Return the standard normal quantiles of numbers in [0, 1], finite at the ends too."""
+    smallest = np.nextafter(0.0, 1.0)
+    return np.asarray(ndtri(np.clip(points, smallest, np.nextafter(1.0, 0.0))))
+
+
+@dataclass(frozen=True)
+class NormalPriorCDF:
+    """Distribution function in the unit cube of a coordinate with a normal prior about 0.
+
+    Parameters
+    ----------
+    cdf
+        Distribution function of the coordinate itself.
+    width
+        Standard deviation of the prior.
+    """
+
+    cdf: Function
+    width: float
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Return the probability below each point of the unit interval, shape as given."""
+        return self.cdf(self.width * ndtri(points))

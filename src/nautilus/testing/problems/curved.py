@@ -1,7 +1,6 @@
-"""Curved problems: Rosenbrock's valley, funnels, shells, egg box."""
+"""Curved problems: funnels, shells, egg box."""
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from scipy.special import betainc, gammaln, ndtr
@@ -9,78 +8,8 @@ from scipy.special import betainc, gammaln, ndtr
 from nautilus._types import FloatArray
 
 from .axes import LOG_SQRT_2_PI
-from .base import Function, Memberships, Problem, quadrature, require, tabulated_cdf
+from .base import Memberships, Problem, quadrature, require, tabulated_cdf
 from .normal import equicorrelated_log_pdf
-
-HALF_RANGE = 5.0
-
-
-def rosenbrock_log_likelihood(points: FloatArray) -> FloatArray:
-    """Return minus Rosenbrock's sum, shape (n,), of points of shape (n, d) in the unit cube."""
-    x = 2.0 * HALF_RANGE * (points - 0.5)
-    head, tail = x[:, :-1], x[:, 1:]
-    log_l = -(100.0 * (tail - head**2) ** 2 + (1.0 - head) ** 2).sum(axis=1)
-    return np.asarray(log_l)
-
-
-@cache
-def _chain(n_dim: int) -> tuple[float, FloatArray, FloatArray, dict[int, Function]]:
-    """Return log Z, mean, variance and marginals of the chain by forward-backward passes.
-
-    The likelihood is a product of factors of neighbours, so Z is a product of matrices on a
-    grid of nodes: exact up to the quadrature, whose panels of 0.1 are finer than the factors'
-    narrowest feature (0.07 along y, 0.016 along x at the walls).
-    """
-    nodes, weights = quadrature(-HALF_RANGE, HALF_RANGE, 120)
-    weights = weights / (2.0 * HALF_RANGE)
-    head, tail = nodes[:, None], nodes[None, :]
-    factor = np.exp(-100.0 * (tail - head**2) ** 2 - (1.0 - head) ** 2)
-    forward, backward = [np.ones(len(nodes))], [np.ones(len(nodes))]
-    log_scale = 0.0
-    for _ in range(n_dim - 1):
-        message = (weights * forward[-1]) @ factor
-        log_scale += float(np.log(message.max()))
-        forward.append(message / message.max())
-        message = factor @ (weights * backward[-1])
-        backward.append(message / message.max())
-    log_z = log_scale + float(np.log(weights @ forward[-1]))
-    unit = nodes / (2.0 * HALF_RANGE) + 0.5
-    densities = np.array([f * b for f, b in zip(forward, backward[::-1], strict=True)])
-    densities /= (densities @ weights)[:, None]
-    mean = densities @ (weights * unit)
-    variance = densities @ (weights * unit**2) - mean**2
-    marginals: dict[int, Function] = {
-        i: tabulated_cdf(unit, density) for i, density in enumerate(densities)
-    }
-    return log_z, mean, variance, marginals
-
-
-def rosenbrock(n_dim: int) -> Problem:
-    """Return Rosenbrock's thin curved valley on [-5, 5]^d, uniform prior.
-
-    Parameters
-    ----------
-    n_dim
-        Number of dimensions, at least 2. log L = -sum 100 (x_{i+1} - x_i^2)^2 + (1 - x_i)^2.
-
-    Raises
-    ------
-    SettingsError
-        If `n_dim` is below 2.
-    """
-    require(n_dim >= 2, "n_dim", n_dim, "at least 2")
-    log_z, mean, variance, marginals = _chain(n_dim)
-    return Problem(
-        name=f"rosenbrock-{n_dim}",
-        n_dim=n_dim,
-        log_likelihood=rosenbrock_log_likelihood,
-        log_z=log_z,
-        description="Rosenbrock function on [-5, 5]^d; evidence, moments and marginals by "
-        "transfer-matrix integration along the chain.",
-        mean=mean,
-        variance=variance,
-        marginals=marginals,
-    )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Mixtures of normal densities: modes far apart, a spike beside a slab."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -156,6 +156,12 @@ def bimodal(n_dim: int = 4) -> Problem:
         widths,
         "Two normalised round Gaussians of unequal width and share, cut at the walls exactly.",
     )
+
+
+def heavy_spike(n_dim: int = 5, offset: float = 0.1) -> Problem:
+    """Return a spike that holds 90 % of the evidence inside a slab, as `spike_and_slab`."""
+    problem = spike_and_slab(n_dim, offset, 0.9)
+    return replace(problem, name=f"heavy-spike-{n_dim}")
 
 
 def four_modes(n_dim: int = 6, seed: int = 0) -> Problem:
