@@ -38,6 +38,7 @@ from scoreboard_runs import (
     identity,
     make_tasks,
     read_rows,
+    tidy_when_ended,
     write_rows,
 )
 from scoreboard_tables import comparison, page
@@ -193,9 +194,10 @@ def others_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """Do what the first word of the command line says, a pass if it is an option."""
     commands = {"compare": compare, "others": others}
-    if arguments and arguments[0] in commands:
-        return commands[arguments[0]](arguments[1:])
-    return run(arguments)
+    with tidy_when_ended():
+        if arguments and arguments[0] in commands:
+            return commands[arguments[0]](arguments[1:])
+        return run(arguments)
 
 
 if __name__ == "__main__":

@@ -220,22 +220,22 @@ def _made(tasks: Sequence[Task], here: Path, n_workers: int) -> Iterator[Row]:
     """Yield the rows of runs as they end; whoever ends this ends all processes."""
     children: set[subprocess.Popen[str]] = set()
     threads = ThreadPoolExecutor(n_workers)
-    with _end_on_signal():
-        try:
-            futures = [threads.submit(_make, task, here, children) for task in tasks]
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)
-            for child in list(children):
-                child.kill()
+    try:
+        futures = [threads.submit(_make, task, here, children) for task in tasks]
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+        for child in list(children):
+            child.kill()
 
 
 @contextmanager
-def _end_on_signal() -> Iterator[None]:
-    """Let a request to end raise, so that processes and copies are tidied up."""
+def tidy_when_ended() -> Iterator[None]:
+    """Let a request to end raise, so that processes and copies are tidied up, and only once."""
 
     def end(number: int, _: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)

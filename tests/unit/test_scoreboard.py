@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 from collections import Counter
 from functools import partial
@@ -295,6 +296,25 @@ def test_whoever_ends_a_pass_ends_its_processes(runs, tmp_path):
         return False
 
     wait_for(is_gone)
+
+
+def test_requests_to_end_are_heard_once(runs):
+    tidied = []
+    before = signal.getsignal(signal.SIGTERM)
+
+    @runs.tidy_when_ended()
+    def end_twice():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            tidied.append("not ended")
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            tidied.append("tidied")
+
+    with pytest.raises(SystemExit, match="143"):
+        end_twice()
+    assert tidied == ["tidied"]
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_source_can_be_a_revision_or_a_folder(runs, tmp_path, monkeypatch):
