@@ -34,25 +34,33 @@ class Task:
     mode_weights: FloatArray | None = None
 
 
-def _load_problems() -> ModuleType:
-    """Import ``nautilus.testing.problems`` of this checkout, whatever package is installed.
+def _take_nautilus() -> dict[str, ModuleType]:
+    """Take the modules called ``nautilus`` away from this process, and return them."""
+    names = [name for name in sys.modules if name.split(".")[0] == "nautilus"]
+    return {name: sys.modules.pop(name) for name in names}
 
-    Both packages are imported as ``nautilus``. The name is lent to this checkout while the problem
-    functions load, without running any ``__init__``, and is free again afterwards.
+
+def load_testing(*names: str) -> list[Any]:
+    """Import modules of ``nautilus.testing`` of this checkout, whatever package is installed.
+
+    Both packages are imported as ``nautilus``. The name is lent to this checkout while the modules
+    load, without running any ``__init__`` above them; afterwards it is what it was before.
     """
+    before = _take_nautilus()
     for name, folder in (("nautilus", SOURCES), ("nautilus.testing", SOURCES / "testing")):
         package = ModuleType(name)
         package.__path__ = [str(folder)]
         sys.modules[name] = package
     try:
-        return importlib.import_module("nautilus.testing.problems")
+        return [importlib.import_module(f"nautilus.testing.{name}") for name in names]
     finally:
-        for name in [key for key in sys.modules if key.split(".")[0] == "nautilus"]:
-            del sys.modules[name]
+        _take_nautilus()
+        sys.modules.update(before)
 
 
 def _library_task(name: str, factory: str, *dimension: int) -> Task:
-    problem = getattr(_load_problems(), factory)(*dimension)
+    (problems,) = load_testing("problems")
+    problem = getattr(problems, factory)(*dimension)
     return Task(name, problem.n_dim, problem.log_likelihood, problem.log_z)
 
 

@@ -66,18 +66,22 @@ class Plan:
         ]
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Return the rows stored so far; none if there is no file.
+def whole_lines(path: Path) -> list[str]:
+    """Return the lines of a file of rows; none if there is no file.
 
     A last line cut short by a kill is left out.
     """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [Row.from_json(line) for line in lines if line]
+    return [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line]
 
 
-def _mend(path: Path) -> None:
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows stored so far."""
+    return [Row.from_json(line) for line in whole_lines(path)]
+
+
+def mend(path: Path) -> None:
     """Drop a last line that was cut short, so that the next one starts on a line of its own."""
     if path.exists():
         text = path.read_text(encoding="utf-8")
@@ -100,7 +104,7 @@ def collect(plan: Plan, path: Path, estimator: Estimator = quoted) -> list[Row]:
     """
     tasks = {task.key: task for task in plan.tasks()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    _mend(path)
+    mend(path)
     known = [row for row in read_rows(path) if row.key in tasks]
     unfinished = {row.key for row in known if not row.is_success}
     rows = [row for row in known if row.key not in unfinished]
