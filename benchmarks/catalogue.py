@@ -28,10 +28,6 @@ class Task:
     log_likelihood: Callable[[FloatArray], FloatArray]
     log_z: float
     periodic: tuple[int, ...] = ()
-    mean: FloatArray | None = None
-    variance: FloatArray | None = None
-    memberships: Callable[[FloatArray], FloatArray] | None = None
-    mode_weights: FloatArray | None = None
 
 
 def _take_nautilus() -> dict[str, ModuleType]:
@@ -64,11 +60,12 @@ def _library_task(name: str, factory: str, *dimension: int) -> Task:
     return Task(name, problem.n_dim, problem.log_likelihood, problem.log_z)
 
 
-def k2_24(n_planets: int = 2) -> Task:
+def k2_24(n_planets: int = 2) -> Any:
     """Return the example's model of real velocities, with one planet or with both.
 
-    The answers but the evidence are not known.
+    A `Problem` of ``nautilus.testing.problems``, with the evidence as its only answer.
     """
+    (problems,) = load_testing("problems")
     sys.path.insert(0, str(ROOT / "examples"))
     model: Any = importlib.import_module("k2_24_model")
     data = model.load_velocities()
@@ -87,7 +84,14 @@ def k2_24(n_planets: int = 2) -> Task:
 
     periodic = tuple(i for i, key in enumerate(priors) if key in model.PERIODIC)
     name = {1: "k2-24-one", 2: "k2-24"}[n_planets]
-    return Task(name, len(priors), log_likelihood, K2_24_LOG_Z[n_planets], periodic)
+    return problems.Problem(
+        name=name,
+        n_dim=len(priors),
+        log_likelihood=log_likelihood,
+        log_z=K2_24_LOG_Z[n_planets],
+        description="Planets in the radial velocities of K2-24; evidence by importance sampling.",
+        periodic=periodic,
+    )
 
 
 _LIBRARY: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -109,4 +113,7 @@ def get_task(name: str) -> Task:
     if name not in _LIBRARY:
         raise SystemExit(f"Unknown problem {name!r}; expected one of: {', '.join(NAMES)}.")
     factory, dimension = _LIBRARY[name]
-    return _library_task(name, factory, *dimension) if factory else k2_24()
+    if factory:
+        return _library_task(name, factory, *dimension)
+    problem = k2_24()
+    return Task(name, problem.n_dim, problem.log_likelihood, problem.log_z, problem.periodic)

@@ -9,7 +9,7 @@ from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
-from catalogue import load_testing
+from catalogue import k2_24, load_testing
 
 Factory = Callable[[], Any]
 
@@ -35,7 +35,7 @@ def factories() -> dict[str, Factory]:
     """Return the factories of all problems by name."""
     (problems,) = load_testing("problems")
     known: dict[str, Factory] = problems.gallery()
-    return known
+    return known | {"k2-24-one": partial(k2_24, 1), "k2-24": partial(k2_24, 2)}
 
 
 @cache
