@@ -41,7 +41,7 @@ export NO_MKDOCS_2_WARNING := 1
 .DELETE_ON_ERROR:
 .PHONY: help demo test checks lint format types imports docs pytest parallel wheel \
 	wheel-installed test-fast test-parallel test-statistical test-calibration test-resilience \
-	test-wheel 	test-frontends benchmark clean
+	test-wheel test-frontends benchmark scoreboard clean
 
 help:
 	@echo "make demo              fit a real data set; results go to out/"
@@ -54,6 +54,7 @@ help:
 	@echo "make test-wheel        all unit tests on the wheel"
 	@echo "make test-frontends    front ends of the package index drive this package (needs gigabytes)"
 	@echo "make benchmark         compare with the public package; what pools buy and run files cost"
+	@echo "make scoreboard        right, wrong and silently wrong runs, and their cost (half an hour)"
 	@echo "make checks | lint | docs | pytest | parallel | wheel   one part of make test"
 	@echo "make format            let the formatter and the safe fixes of the linter do their work"
 	@echo "make clean             remove the environment and all that was built"
@@ -162,6 +163,9 @@ benchmark: $(DEVELOP)
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/timeline.py
 	$(RUN) benchmarks/runfile.py --page
 	$(RUN) benchmarks/compare.py
+
+scoreboard: $(DEVELOP)
+	$(RUN) benchmarks/scoreboard.py --quick
 
 clean:
 	rm -rf $(VENV) build dist site out .benchmark .frontends .pytest_cache .mypy_cache .ruff_cache \

@@ -30,29 +30,38 @@ from render import render
 from nautilus.evaluate.threads import THREAD_VARIABLES
 
 HERE = Path(__file__).resolve().parent
-PUBLIC_REQUIREMENT = "nautilus-sampler==1.0.6"
-PUBLIC_ENVIRONMENT = ROOT / ".benchmark" / "public"
+REQUIREMENTS = {"public": "nautilus-sampler==1.0.6", "dynesty": "dynesty==3.1.0"}
+ENVIRONMENTS = ROOT / ".benchmark"
+PUBLIC_ENVIRONMENT = ENVIRONMENTS / "public"
 
 
-def public_python() -> Path:
-    """Return the Python of the public package's environment, making it if needed."""
+def python_of(package: str) -> Path:
+    """Return the Python that has a package: this one, or that of another package's environment.
+
+    An environment is made on first use.
+    """
+    if package == "ours":
+        return Path(sys.executable)
     folder = "Scripts" if os.name == "nt" else "bin"
-    python = PUBLIC_ENVIRONMENT / folder / ("python.exe" if os.name == "nt" else "python")
-    if not python.exists():
-        print(f"Making an environment with {PUBLIC_REQUIREMENT} ...", flush=True)
-        venv.create(PUBLIC_ENVIRONMENT, with_pip=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", PUBLIC_REQUIREMENT]
+    environment = ENVIRONMENTS / package
+    python = environment / folder / ("python.exe" if os.name == "nt" else "python")
+    stamp = environment / ".installed"
+    if not stamp.exists():
+        print(f"Making an environment with {REQUIREMENTS[package]} ...", flush=True)
+        venv.create(environment, with_pip=True)
+        install = [str(python), "-m", "pip", "install", "--quiet", REQUIREMENTS[package]]
         subprocess.run(install, check=True)
+        stamp.touch()
     return python
 
 
-def code_version(package: str) -> str:
-    """Return what was measured: a release of the public package, or a digest of our sources."""
-    if package == "public":
-        return PUBLIC_REQUIREMENT
+def code_version(package: str, sources: Path = SOURCES) -> str:
+    """Return what was measured: a release of another package, or a digest of our sources."""
+    if package in REQUIREMENTS:
+        return REQUIREMENTS[package]
     digest = hashlib.sha256()
-    for path in sorted(SOURCES.rglob("*.py")):
-        if path.relative_to(SOURCES).parts[0] not in {"testing", "report"}:
+    for path in sorted(sources.rglob("*.py")):
+        if path.relative_to(sources).parts[0] not in {"testing", "report"}:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -78,8 +87,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def run_child(key: dict[str, Any]) -> dict[str, Any] | None:
     """Measure one run in a fresh process; None (and its error printed) if it failed."""
-    python = public_python() if key["package"] == "public" else Path(sys.executable)
-    command = [str(python), str(HERE / "run_one.py"), key["problem"]]
+    command = [str(python_of(key["package"])), str(HERE / "run_one.py"), key["problem"]]
     command += ["--seed", str(key["seed"]), "--n-eff", str(key["n_eff_wanted"])]
     if key["n_live"] is not None:
         command += ["--n-live", str(key["n_live"])]

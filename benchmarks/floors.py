@@ -17,58 +17,37 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from scipy.special import gammaln
-from scipy.stats import chi2
 
 from nautilus import NoResultError, Sampler
+from nautilus.testing.problems import ball_on_floor, unit_prior
 
 ROWS = Path(__file__).parents[1] / ".benchmark" / "floors.jsonl"
 PAGE = Path(__file__).with_name("floors.md")
 SHARES = (1e-2, 1e-3, 1e-4)
 FLOORS = (-np.inf, -69.0, -1e30, -1e100, -float(np.finfo(float).max))
 DIMENSIONS = (2, 3, 4)
-CENTRE = 0.4
-
-
-class Ball:
-    """A Gaussian in a ball, and a floor outside it."""
-
-    def __init__(self, n_dim: int, share: float, floor: float) -> None:
-        log_unit_ball = 0.5 * n_dim * np.log(np.pi) - gammaln(0.5 * n_dim + 1.0)
-        self.radius = float(np.exp((np.log(share) - log_unit_ball) / n_dim))
-        self.width, self.floor = self.radius / 2.0, floor
-        log_peak = n_dim * np.log(np.sqrt(2.0 * np.pi) * self.width) + chi2.logcdf(4.0, n_dim)
-        self.log_z = float(np.logaddexp(log_peak, np.log1p(-share) + floor))
-
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Return log L of points of shape (n, d)."""
-        square = ((points - CENTRE) ** 2).sum(axis=1)
-        return np.where(square < self.radius**2, -0.5 * square / self.width**2, self.floor)
-
-
-def unit_cube(points: np.ndarray) -> np.ndarray:
-    """Return the parameters of points of the unit cube: the points."""
-    return points
 
 
 def run_one(case: tuple[int, float, float, int, float]) -> dict[str, object]:
     """Make one run."""
     n_dim, share, floor, seed, n_eff = case
-    ball = Ball(n_dim, share, floor)
+    problem = ball_on_floor(n_dim, share, floor)
     row = {
         "n_dim": n_dim, "share": share, "floor": str(floor), "seed": seed, "n_eff": n_eff,
         "error": None, "sigmas": None, "findings": [],
     }  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        sampler = Sampler(unit_cube, ball, n_dim=n_dim, vectorized=True, seed=seed)
+        sampler = Sampler(
+            unit_prior, problem.log_likelihood, n_dim=n_dim, vectorized=True, seed=seed
+        )
         sampler.run(n_eff=n_eff)
         row["calls"] = sampler.n_like
         try:
             result = sampler.result
         except NoResultError as error:
             return row | {"findings": [str(error)]}
-    error = result.log_z - ball.log_z
+    error = result.log_z - problem.log_z
     return row | {
         "error": error, "sigmas": float(np.divide(error, result.log_z_err)),
         "findings": list(result.findings),

@@ -31,7 +31,7 @@ from typing import Any
 
 import cluster
 from catalogue import ROOT
-from compare import HERE, PUBLIC_ENVIRONMENT, code_version, machine_label, public_python, read_rows
+from compare import HERE, PUBLIC_ENVIRONMENT, code_version, machine_label, python_of, read_rows
 from parallel_tables import PART_NAMES, render, with_tables
 
 from nautilus.evaluate.threads import THREAD_VARIABLES
@@ -119,7 +119,7 @@ def command_of(key: Row) -> list[str]:
 
 def public_python_with_mpi() -> Path:
     """Return the Python of the public package's environment, with MPI."""
-    python = public_python()
+    python = python_of("public")
     if not list(PUBLIC_ENVIRONMENT.rglob("mpi4py/__init__.py")):
         install = ("-m", "pip", "install", "--quiet", "mpi4py>=4.0", "mpich>=4.2")
         subprocess.run([str(python), *install], check=True)

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,10 @@ def unit_cube(points: FloatArray) -> FloatArray:
 
 def peak_memory_mib() -> float | None:
     """Return the largest resident size of this process so far in MiB; None where unknown."""
+    status = Path("/proc/self/status")
+    if status.exists():  # `ru_maxrss` begins with the size of the process that started this one
+        sizes = dict(line.split(":") for line in status.read_text().splitlines() if "kB" in line)
+        return round(float(sizes["VmHWM"].split()[0]) / 2**10, 1)
     if importlib.util.find_spec("resource") is None:  # Windows
         return None
     resource: Any = importlib.import_module("resource")
@@ -49,13 +54,15 @@ def peak_memory_mib() -> float | None:
     return round(float(peak) / (2**20 if sys.platform == "darwin" else 2**10), 1)
 
 
-def make_sampler(task: Task, likelihood: Stopwatch, seed: int, n_live: int | None) -> Any:
-    """Return a sampler of whatever package this Python imports as ``nautilus``."""
+def make_sampler(task: Any, likelihood: Stopwatch, seed: int, settings: dict[str, Any]) -> Any:
+    """Return a sampler of whatever package this Python imports as ``nautilus``.
+
+    The task is any object with ``n_dim`` and ``periodic``.
+    """
     # Not at the top: the catalogue needs the name ``nautilus`` for itself while it loads.
     package: Any = importlib.import_module("nautilus")
-    settings: dict[str, Any] = {} if n_live is None else {"n_live": n_live}
     if task.periodic:
-        settings["periodic"] = np.array(task.periodic)
+        settings = {"periodic": np.array(task.periodic), **settings}
     return package.Sampler(
         unit_cube,
         likelihood,
@@ -71,7 +78,8 @@ def measure(task: Task, seed: int, n_eff: float, n_live: int | None) -> dict[str
     """Run until ``n_eff`` with all points kept, then top up with exploration discarded."""
     likelihood = Stopwatch(task.log_likelihood)
     wall, cpu = time.perf_counter(), time.process_time()
-    sampler = make_sampler(task, likelihood, seed, n_live)
+    settings = {} if n_live is None else {"n_live": n_live}
+    sampler = make_sampler(task, likelihood, seed, settings)
     row: dict[str, Any] = {}
     for suffix, discard in (("_keep", False), ("", True)):
         if discard:  # the public package ignores the keyword once exploration has ended

@@ -85,10 +85,24 @@ def reusable(package: Any) -> Iterator[object]:
     pool.shutdown(wait=True, kill_workers=True)
 
 
+N_STARTS = 10
+"""How often Ray may try to start."""
+
+# It also gives up servers that do not answer within a minute.
+os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "1800")
+
+
 @contextmanager
 def ray_cluster() -> Iterator[object]:
-    """Start Ray on this machine with two workers."""
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    """Start Ray on this machine with two workers; on a busy one it gives up after 30 seconds."""
+    for attempts_left in reversed(range(N_STARTS)):
+        try:
+            ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+            break
+        except Exception:
+            ray.shutdown()
+            if attempts_left == 0:
+                raise
     yield ray
     ray.shutdown()
 

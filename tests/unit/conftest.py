@@ -1,8 +1,10 @@
-"""What unit tests share that run the sampler."""
+"""What unit tests share that run the sampler or a benchmark."""
 
+import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -10,6 +12,8 @@ import numpy as np
 import pytest
 
 from nautilus import Sampler
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 def defaults_with(function: Callable[..., Any], **new: Any) -> tuple[Any, ...]:
@@ -61,3 +65,14 @@ def corner(monkeypatch):
     module.corner = draw
     monkeypatch.setitem(sys.modules, "corner", module)
     return calls
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Return a function that imports a benchmark, which leaves no modules behind."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if Path(getattr(sys.modules[name], "__file__", None) or "/").parent == BENCHMARKS:
+            del sys.modules[name]

@@ -1,8 +1,6 @@
 """What benchmarks compute from measured rows and on virtual clocks."""
 
-import importlib
 import itertools
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,17 +10,6 @@ import pytest
 from nautilus.runfile import Account
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Return a function that imports a benchmark, which leaves no modules behind."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    before = set(sys.modules)
-    yield importlib.import_module
-    for name in set(sys.modules) - before:
-        if Path(getattr(sys.modules[name], "__file__", None) or "/").parent == BENCHMARKS:
-            del sys.modules[name]
 
 
 def one_second(n_calls):

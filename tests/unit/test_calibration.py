@@ -226,7 +226,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("study", "change", "failed"),
         [
-            ("ranks", {"ranks": {name: 0 for name in "abc"}}, "ranks of a (curve)"),
+            ("ranks", {"ranks": dict.fromkeys("abc", 0)}, "ranks of a (curve)"),
             ("ranks", {"log_z": -2.9}, "bias (curve)"),
             ("factors", {"is_second": True}, "come true (straight-or-curved)"),
             ("pair", {"weights": [0.0, 1.0], "weight_errors": [0.0, 0.0]}, "weight, each run"),

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from functools import partial
 
 from .base import Problem
-from .curved import correlated_funnel, eggbox, rosenbrock, shells, steep_funnel
+from .curved import correlated_funnel, eggbox, shells, steep_funnel
 from .mixtures import bimodal, four_modes, round_gaussian, spike_and_slab
 from .normal import gaussian, ridge, very_peaked
 from .products import corner, loggamma, mostly_forbidden, phases, uninformed, walls
+from .rosenbrock import rosenbrock
 from .rough import flat, noisy, plateau, staircase, unnormalised
 from .tails import banana, student
 

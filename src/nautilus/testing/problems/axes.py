@@ -4,12 +4,12 @@ A density may extend beyond the interval; the part inside is what counts, so `ma
 evidence of the axis.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.special import i0e, ndtr
+from scipy.special import i0e, ndtr, softmax
 
 from nautilus._types import FloatArray
 
@@ -187,10 +187,19 @@ class MixtureAxis:
 
     components: tuple[Axis, ...]
 
+    def log_terms(self, points: FloatArray) -> FloatArray:
+        """Return the log densities of the k components, shape (k, ...)."""
+        return np.stack([component.log_pdf(points) for component in self.components])
+
     def log_pdf(self, points: FloatArray) -> FloatArray:
         """Return the log of the mean density."""
-        log_pdfs = [component.log_pdf(points) for component in self.components]
-        return np.asarray(np.logaddexp.reduce(log_pdfs) - np.log(len(log_pdfs)))
+        n_components = len(self.components)
+        return np.asarray(np.logaddexp.reduce(self.log_terms(points)) - np.log(n_components))
+
+    def weights(self) -> FloatArray:
+        """Return the posterior weight of each component, shape (k,)."""
+        masses = np.array([float(c.mass(np.ones(()))) for c in self.components])
+        return np.asarray(masses / masses.sum())
 
     def mass(self, points: FloatArray) -> FloatArray:
         """Return the mean of the components' masses."""
@@ -198,9 +207,7 @@ class MixtureAxis:
 
     def moments(self) -> tuple[float, float]:
         """Return the components' moments weighted by their mass in [0, 1]."""
-        masses = np.array([float(c.mass(np.ones(()))) for c in self.components])
-        moments = np.array([c.moments() for c in self.components])
-        mean, square = masses @ moments / masses.sum()
+        mean, square = self.weights() @ np.array([c.moments() for c in self.components])
         return float(mean), float(square)
 
 
@@ -216,6 +223,36 @@ class ProductLikelihood:
         for i, axis in enumerate(self.axes):
             log_l += axis.log_pdf(points[:, i])
         return log_l
+
+
+@dataclass(frozen=True)
+class ProductMemberships:
+    """Probability of each mode of a product given a point: one component on each mixed axis.
+
+    Parameters
+    ----------
+    mixed
+        The axes that are mixtures, by number. The modes are all choices of one component on
+        each, in the order of nested loops, the last axis fastest.
+    """
+
+    mixed: Mapping[int, MixtureAxis]
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Return the probabilities, shape (n, k), of points of shape (n, d)."""
+        joint = np.ones((len(points), 1))
+        for i, axis in self.mixed.items():
+            one = softmax(axis.log_terms(points[:, i]), axis=0).T
+            n_modes = joint.shape[1] * one.shape[1]
+            joint = (joint[:, :, None] * one[:, None, :]).reshape(len(points), n_modes)
+        return joint
+
+    def weights(self) -> FloatArray:
+        """Return the posterior weight of each mode, shape (k,)."""
+        joint = np.ones(1)
+        for axis in self.mixed.values():
+            joint = np.outer(joint, axis.weights()).ravel()
+        return joint
 
 
 @dataclass(frozen=True)
@@ -242,6 +279,8 @@ def product_problem(
         One density for each axis.
     """
     moments = np.array([axis.moments() for axis in axes])
+    mixed = {i: axis for i, axis in enumerate(axes) if isinstance(axis, MixtureAxis)}
+    modes = ProductMemberships(mixed) if mixed else None
     return Problem(
         name=name,
         n_dim=len(axes),
@@ -252,4 +291,6 @@ def product_problem(
         variance=moments[:, 1] - moments[:, 0] ** 2,
         periodic=periodic,
         marginals={i: AxisCDF(axis) for i, axis in enumerate(axes)},
+        memberships=modes,
+        mode_weights=modes.weights() if modes else None,
     )

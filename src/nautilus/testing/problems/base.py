@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.interpolate import CubicSpline
+from scipy.special import ndtri, softmax
 
 from nautilus._types import FloatArray
 from nautilus.errors import SettingsError
@@ -35,6 +36,11 @@ class Problem:
         Axes whose two ends are the same point.
     marginals
         Exact marginal cumulative distribution functions of the posterior by axis, where known.
+    memberships
+        Where there are k modes: takes points of shape (n, d), returns the probability of each
+        mode given the point, shape (n, k); its rows sum to one.
+    mode_weights
+        Exact posterior averages of `memberships`, shape (k,); they sum to one.
     """
 
     name: str
@@ -46,11 +52,30 @@ class Problem:
     variance: FloatArray | None = None
     periodic: tuple[int, ...] = ()
     marginals: Mapping[int, Function] = field(default_factory=dict)
+    memberships: Function | None = None
+    mode_weights: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        for moments in (self.mean, self.variance):
-            if moments is not None:
-                moments.setflags(write=False)
+        for answer in (self.mean, self.variance, self.mode_weights):
+            if answer is not None:
+                answer.setflags(write=False)
+
+
+@dataclass(frozen=True)
+class Memberships:
+    """Probability of each mode given a point, where a likelihood is the sum of terms.
+
+    Parameters
+    ----------
+    log_terms
+        Takes points of shape (n, d), returns the logarithm of each of k terms, shape (n, k).
+    """
+
+    log_terms: Function
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Return the share of each term in the sum, shape (n, k)."""
+        return np.asarray(softmax(self.log_terms(points), axis=1))
 
 
 def unit_prior(points: FloatArray) -> FloatArray:
@@ -121,14 +146,44 @@ class TabulatedCDF:
         return np.asarray((self.integral(inside) - start) / total, dtype=np.float64)
 
 
-def tabulated_cdf(nodes: FloatArray, density: FloatArray) -> TabulatedCDF:
-    """Return the cumulative distribution function of a density on [0, 1].
+def tabulated_cdf(
+    nodes: FloatArray, density: FloatArray, low: float = 0.0, high: float = 1.0
+) -> TabulatedCDF:
+    """Return the cumulative distribution function of a density on a range.
 
     Parameters
     ----------
     nodes
-        Ascending points in [0, 1], shape (n,), fine enough for a cubic spline.
+        Ascending points in the range, shape (n,), fine enough for a cubic spline.
     density
         Density at the nodes, shape (n,); its scale does not matter.
+    low, high
+        Ends of the range.
     """
-    return TabulatedCDF(CubicSpline(nodes, density).antiderivative(), 0.0, 1.0)
+    return TabulatedCDF(CubicSpline(nodes, density).antiderivative(), low, high)
+
+
+def normal_quantile(points: FloatArray) -> FloatArray:
+    """Return the standard normal quantiles of numbers in [0, 1], finite at the ends too."""
+    smallest = np.nextafter(0.0, 1.0)
+    return np.asarray(ndtri(np.clip(points, smallest, np.nextafter(1.0, 0.0))))
+
+
+@dataclass(frozen=True)
+class NormalPriorCDF:
+    """Distribution function in the unit cube of a coordinate with a normal prior about 0.
+
+    Parameters
+    ----------
+    cdf
+        Distribution function of the coordinate itself.
+    width
+        Standard deviation of the prior.
+    """
+
+    cdf: Function
+    width: float
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Return the probability below each point of the unit interval, shape as given."""
+        return self.cdf(self.width * ndtri(points))

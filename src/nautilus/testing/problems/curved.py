@@ -1,7 +1,6 @@
-"""Curved problems: Rosenbrock's valley, funnels, shells, egg box."""
+"""Curved problems: funnels, shells, egg box."""
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from scipy.special import betainc, gammaln, ndtr
@@ -9,78 +8,8 @@ from scipy.special import betainc, gammaln, ndtr
 from nautilus._types import FloatArray
 
 from .axes import LOG_SQRT_2_PI
-from .base import Function, Problem, quadrature, require, tabulated_cdf
+from .base import Memberships, Problem, quadrature, require, tabulated_cdf
 from .normal import equicorrelated_log_pdf
-
-HALF_RANGE = 5.0
-
-
-def rosenbrock_log_likelihood(points: FloatArray) -> FloatArray:
-    """Return minus Rosenbrock's sum, shape (n,), of points of shape (n, d) in the unit cube."""
-    x = 2.0 * HALF_RANGE * (points - 0.5)
-    head, tail = x[:, :-1], x[:, 1:]
-    log_l = -(100.0 * (tail - head**2) ** 2 + (1.0 - head) ** 2).sum(axis=1)
-    return np.asarray(log_l)
-
-
-@cache
-def _chain(n_dim: int) -> tuple[float, FloatArray, FloatArray, dict[int, Function]]:
-    """Return log Z, mean, variance and marginals of the chain by forward-backward passes.
-
-    The likelihood is a product of factors of neighbours, so Z is a product of matrices on a
-    grid of nodes: exact up to the quadrature, whose panels of 0.1 are finer than the factors'
-    narrowest feature (0.07 along y, 0.016 along x at the walls).
-    """
-    nodes, weights = quadrature(-HALF_RANGE, HALF_RANGE, 120)
-    weights = weights / (2.0 * HALF_RANGE)
-    head, tail = nodes[:, None], nodes[None, :]
-    factor = np.exp(-100.0 * (tail - head**2) ** 2 - (1.0 - head) ** 2)
-    forward, backward = [np.ones(len(nodes))], [np.ones(len(nodes))]
-    log_scale = 0.0
-    for _ in range(n_dim - 1):
-        message = (weights * forward[-1]) @ factor
-        log_scale += float(np.log(message.max()))
-        forward.append(message / message.max())
-        message = factor @ (weights * backward[-1])
-        backward.append(message / message.max())
-    log_z = log_scale + float(np.log(weights @ forward[-1]))
-    unit = nodes / (2.0 * HALF_RANGE) + 0.5
-    densities = np.array([f * b for f, b in zip(forward, backward[::-1], strict=True)])
-    densities /= (densities @ weights)[:, None]
-    mean = densities @ (weights * unit)
-    variance = densities @ (weights * unit**2) - mean**2
-    marginals: dict[int, Function] = {
-        i: tabulated_cdf(unit, density) for i, density in enumerate(densities)
-    }
-    return log_z, mean, variance, marginals
-
-
-def rosenbrock(n_dim: int) -> Problem:
-    """Return Rosenbrock's thin curved valley on [-5, 5]^d, uniform prior.
-
-    Parameters
-    ----------
-    n_dim
-        Number of dimensions, at least 2. log L = -sum 100 (x_{i+1} - x_i^2)^2 + (1 - x_i)^2.
-
-    Raises
-    ------
-    SettingsError
-        If `n_dim` is below 2.
-    """
-    require(n_dim >= 2, "n_dim", n_dim, "at least 2")
-    log_z, mean, variance, marginals = _chain(n_dim)
-    return Problem(
-        name=f"rosenbrock-{n_dim}",
-        n_dim=n_dim,
-        log_likelihood=rosenbrock_log_likelihood,
-        log_z=log_z,
-        description="Rosenbrock function on [-5, 5]^d; evidence, moments and marginals by "
-        "transfer-matrix integration along the chain.",
-        mean=mean,
-        variance=variance,
-        marginals=marginals,
-    )
 
 
 @dataclass(frozen=True)
@@ -201,15 +130,20 @@ def steep_funnel(n_dim: int) -> Problem:
 SHELL_CENTRE, SHELL_RADIUS, SHELL_WIDTH, SHELL_RANGE = 3.5, 2.0, 0.1, 6.0
 
 
-def shells_log_likelihood(points: FloatArray) -> FloatArray:
-    """Return log L of two Gaussian shells, shape (n,), of points (n, d) in the unit cube."""
+def shells_log_terms(points: FloatArray) -> FloatArray:
+    """Return log L of either shell but for its norm, shape (n, 2), of points (n, d)."""
     x = 2.0 * SHELL_RANGE * (points - 0.5)
     rest = (x[:, 1:] ** 2).sum(axis=1)
-    log_l = np.full(len(points), -np.inf)
-    for centre in (-SHELL_CENTRE, SHELL_CENTRE):
+    terms = np.empty((len(points), 2))
+    for m, centre in enumerate((-SHELL_CENTRE, SHELL_CENTRE)):
         radius = np.sqrt(rest + (x[:, 0] - centre) ** 2)
-        deviation = (radius - SHELL_RADIUS) / SHELL_WIDTH
-        log_l = np.logaddexp(log_l, -0.5 * deviation**2)
+        terms[:, m] = -0.5 * ((radius - SHELL_RADIUS) / SHELL_WIDTH) ** 2
+    return terms
+
+
+def shells_log_likelihood(points: FloatArray) -> FloatArray:
+    """Return log L of two Gaussian shells, shape (n,), of points (n, d) in the unit cube."""
+    log_l = np.logaddexp.reduce(shells_log_terms(points), axis=1)
     return np.asarray(log_l - (LOG_SQRT_2_PI + np.log(SHELL_WIDTH)))
 
 
@@ -248,6 +182,8 @@ def shells(n_dim: int) -> Problem:
         "quadrature without the caps beyond the walls (moments with them: below 1e-6).",
         mean=np.full(n_dim, 0.5),
         variance=variance / (2.0 * SHELL_RANGE) ** 2,
+        memberships=Memberships(shells_log_terms),
+        mode_weights=np.full(2, 0.5),
     )
 
 
@@ -255,6 +191,15 @@ def eggbox_log_likelihood(points: FloatArray) -> FloatArray:
     """Return (2 + cos(x/2) cos(y/2))^5, shape (n,), with x and y in [0, 10 pi]."""
     cosine = np.cos(5.0 * np.pi * points)
     return np.asarray((2.0 + cosine[:, 0] * cosine[:, 1]) ** 5)
+
+
+EGGBOX_PEAKS = np.array([(i, j) for i in range(6) for j in range(6) if (i + j) % 2 == 0])
+
+
+def eggbox_memberships(points: FloatArray) -> FloatArray:
+    """Return 1 for the nearest of the 18 peaks and 0 for the others, shape (n, 18)."""
+    distance = ((5.0 * points[:, None, :] - EGGBOX_PEAKS) ** 2).sum(axis=2)
+    return np.asarray(np.eye(len(EGGBOX_PEAKS))[distance.argmin(axis=1)])
 
 
 def eggbox() -> Problem:
@@ -269,6 +214,8 @@ def eggbox() -> Problem:
     mean = float(posterior @ nodes)
     variance = float(posterior @ nodes**2) - mean**2
     cdf = tabulated_cdf(nodes, density)
+    # A peak on a wall has half of its basin in the cube, one in a corner a quarter.
+    inside = np.where(EGGBOX_PEAKS % 5 == 0, 0.5, 1.0).prod(axis=1)
     return Problem(
         name="eggbox",
         n_dim=2,
@@ -278,4 +225,6 @@ def eggbox() -> Problem:
         mean=np.full(2, mean),
         variance=np.full(2, variance),
         marginals={0: cdf, 1: cdf},
+        memberships=eggbox_memberships,
+        mode_weights=inside / inside.sum(),
     )

@@ -1,13 +1,13 @@
 """Mixtures of normal densities: modes far apart, a spike beside a slab."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nautilus._types import FloatArray
 
 from .axes import LOG_SQRT_2_PI, AxisCDF, NormalAxis
-from .base import Problem, require
+from .base import Memberships, Problem, require
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +26,19 @@ class NormalMixture:
     centres: FloatArray
     widths: FloatArray
 
-    def __call__(self, points: FloatArray) -> FloatArray:
-        """Return log L, shape (n,), of points of shape (n, d)."""
-        log_l = np.full(len(points), -np.inf)
-        for share, centre, width in zip(self.shares, self.centres, self.widths, strict=True):
+    def log_terms(self, points: FloatArray) -> FloatArray:
+        """Return the log of each component, shape (n, k), at points of shape (n, d)."""
+        terms = np.empty((len(points), len(self.shares)))
+        rows = zip(self.shares, self.centres, self.widths, strict=True)
+        for m, (share, centre, width) in enumerate(rows):
             deviation = (points - centre) / width
             log_norm = np.log(share) - np.log(width).sum() - len(width) * LOG_SQRT_2_PI
-            log_l = np.logaddexp(log_l, log_norm - 0.5 * (deviation * deviation).sum(axis=1))
-        return log_l
+            terms[:, m] = log_norm - 0.5 * (deviation * deviation).sum(axis=1)
+        return terms
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Return log L, shape (n,), of points of shape (n, d)."""
+        return np.asarray(np.logaddexp.reduce(self.log_terms(points), axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +82,18 @@ def normal_mixture(
         i: MixtureCDF(posterior, tuple(AxisCDF(row[i]) for row in axes)) for i in range(n_dim)
     }
     likelihood = NormalMixture(shares, centres, widths)
-    log_z = float(np.log(evidence))
+    several = len(shares) > 1
     return Problem(
-        name, n_dim, likelihood, log_z, description, mean, square - mean**2, marginals=marginals
+        name=name,
+        n_dim=n_dim,
+        log_likelihood=likelihood,
+        log_z=float(np.log(evidence)),
+        description=description,
+        mean=mean,
+        variance=square - mean**2,
+        marginals=marginals,
+        memberships=Memberships(likelihood.log_terms) if several else None,
+        mode_weights=posterior if several else None,
     )
 
 
@@ -142,6 +156,12 @@ def bimodal(n_dim: int = 4) -> Problem:
         widths,
         "Two normalised round Gaussians of unequal width and share, cut at the walls exactly.",
     )
+
+
+def heavy_spike(n_dim: int = 5, offset: float = 0.1) -> Problem:
+    """Return a spike that holds 90 % of the evidence inside a slab, as `spike_and_slab`."""
+    problem = spike_and_slab(n_dim, offset, 0.9)
+    return replace(problem, name=f"heavy-spike-{n_dim}")
 
 
 def four_modes(n_dim: int = 6, seed: int = 0) -> Problem:

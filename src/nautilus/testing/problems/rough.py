@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import gammaln, ndtri
+from scipy.stats import chi2
 
 from nautilus._types import FloatArray
 
@@ -11,6 +12,7 @@ from .base import Function, Problem, require
 from .normal import gaussian
 
 CUBE_VARIANCE = 1.0 / 12.0
+BALL_CENTRE = 0.4
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,70 @@ def staircase(n_dim: int = 3, n_steps: int = 10, height: float = 2.0) -> Problem
     levels = tuple(-height * i for i in range(n_steps + 1))
     steps = RadialSteps(radii, levels)
     return _radial(f"staircase-{n_dim}", n_dim, steps, "Steps in radius; volumes of balls.")
+
+
+@dataclass(frozen=True)
+class BallOnFloor:
+    """Log-likelihood of a Gaussian with peak 1 in a ball, and one value outside it.
+
+    Parameters
+    ----------
+    radius
+        Radius of the ball, whose centre has all coordinates at 0.4; twice the Gaussian's width.
+    floor
+        log L outside.
+    """
+
+    radius: float
+    floor: float
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Return log L, shape (n,), of points of shape (n, d)."""
+        square = ((points - BALL_CENTRE) ** 2).sum(axis=1)
+        return np.where(square < self.radius**2, -2.0 * square / self.radius**2, self.floor)
+
+
+def ball_on_floor(n_dim: int = 3, share: float = 1e-3, floor: float = -69.0) -> Problem:
+    """Return a Gaussian in a small ball and one low value of log L nearly everywhere.
+
+    Parameters
+    ----------
+    n_dim
+        Number of dimensions, at least 1.
+    share
+        Volume of the ball, positive, so that its radius is at most 0.4.
+    floor
+        log L outside the ball: whatever a code returns for impossible points, -inf allowed.
+
+    Raises
+    ------
+    SettingsError
+        If a parameter is out of range.
+    """
+    require(n_dim >= 1, "n_dim", n_dim, "at least 1")
+    require(share > 0.0, "share", share, "a positive volume")
+    log_unit_ball = 0.5 * n_dim * np.log(np.pi) - gammaln(0.5 * n_dim + 1.0)
+    radius = float(np.exp((np.log(share) - log_unit_ball) / n_dim))
+    require(radius <= BALL_CENTRE, "share", share, "the volume of a ball inside the cube")
+    width = 0.5 * radius
+    log_peak = n_dim * np.log(np.sqrt(2.0 * np.pi) * width) + chi2.logcdf(4.0, n_dim)
+    log_z = float(np.logaddexp(log_peak, np.log1p(-share) + floor))
+    # Moments about the centre of the ball; those of the floor are the cube's without the ball's.
+    ball, density = float(np.exp(log_peak - log_z)), float(np.exp(floor - log_z))
+    offset = 0.5 - BALL_CENTRE
+    square = CUBE_VARIANCE + offset**2 - share * radius**2 / (n_dim + 2.0)
+    square *= density
+    square += ball * width**2 * chi2.cdf(4.0, n_dim + 2) / chi2.cdf(4.0, n_dim)
+    return Problem(
+        name=f"ball-on-floor{floor:g}-{n_dim}",
+        n_dim=n_dim,
+        log_likelihood=BallOnFloor(radius, floor),
+        log_z=log_z,
+        description="Gaussian in a ball and a floor outside; chi-squared distribution functions "
+        "and the volume of the ball.",
+        mean=np.full(n_dim, BALL_CENTRE + density * offset),
+        variance=np.full(n_dim, square - (density * offset) ** 2),
+    )
 
 
 @dataclass(frozen=True)
