@@ -182,7 +182,7 @@ def rows_of_a_right_sampler(rng, n_sets):
         error = 0.01 * rng.standard_normal(3)
         rows.append(told(
             number, study="ranks", name="curve", ranks=ranks, narrow=narrow,
-            log_z=-3.0 + error[0], exact_log_z=-3.0,
+            log_z=-3.0 + error[0], exact_log_z=-3.0, differs=number == 0,
         ))  # fmt: skip
         log_odds = float(rng.logistic())  # its probability is uniform
         is_second = bool(rng.random() < 1.0 / (1.0 + np.exp(-log_odds)))
@@ -228,6 +228,7 @@ class TestCommand:
         [
             ("ranks", {"ranks": dict.fromkeys("abc", 0)}, "ranks of a (curve)"),
             ("ranks", {"log_z": -2.9}, "bias (curve)"),
+            ("ranks", {"differs": True}, "300 of 300 pairs of runs differ, allowed 3"),
             ("factors", {"is_second": True}, "come true (straight-or-curved)"),
             ("pair", {"weights": [0.0, 1.0], "weight_errors": [0.0, 0.0]}, "weight, each run"),
             ("pair", {"log_z": -0.36}, "worst (n_live 500)"),
@@ -297,6 +298,7 @@ class TestRuns:
         assert set(row["ranks"]) == {"log_rate", "depth", "phase", "log L"}
         assert set(row["narrow"]) == {"log_rate", "depth"}
         assert all(0 <= rank <= N_DRAWS for rank in row["ranks"].values())
+        assert row["differs"] is False
         assert judge.complete([row], 1).passed
 
     def test_two_models_are_sampled_on_the_same_data(self):

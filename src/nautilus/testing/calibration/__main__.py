@@ -72,6 +72,7 @@ def main(arguments: Sequence[str]) -> int:
     tables = {
         "ranks": judge.judge_ranks(groups["ranks"]),
         "control": judge.judge_control(groups["ranks"]),
+        "replicas": judge.judge_replicas(groups["ranks"]),
         "factors": judge.judge_factors(groups["factors"]),
         "pair": judge.judge_pair(groups["pair"]),
         "evidences": judge.judge_evidences(groups["ranks"] | groups["factors"] | named),

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from nautilus._numerics import split_rate
 from nautilus._types import FloatArray
+from nautilus.comparison import FALSE_ALARM_RATE
 from nautilus.run.stop import StopReason
 from nautilus.testing import checks
 from nautilus.testing.calibration import factors
@@ -109,6 +111,20 @@ def _cells(pair: tuple[Finding, Finding]) -> tuple[str, str, str, str]:
         f"{ranks.statistic:.2g}", f"{ranks.bound[0]:.2g}", f"{width.statistic:.2f}",
         f"{width.bound[0]:.2f} to {width.bound[1]:.2f}",
     )  # fmt: skip
+
+
+def judge_replicas(groups: Groups) -> Table:
+    """Judge how often a run and its replica are said to differ, which are both right here."""
+    rate = split_rate(FAMILY_RATE, max(len(groups), 1))
+    lines, findings = [], []
+    for name, rows in groups.items():
+        n_differ = sum(row["differs"] for row in rows)
+        most = int(stats.binom.isf(rate, len(rows), FALSE_ALARM_RATE))
+        text = f"{name}: {n_differ} of {len(rows)} pairs of runs differ, allowed {most}"
+        findings.append(Finding(f"replicas {name}", n_differ, (0, most), text))
+        lines.append((name, str(len(rows)), str(n_differ), str(most), _verdict(findings[-1])))
+    columns = ("model", "pairs of runs", "differ", "allowed", "verdict")
+    return Table(columns, tuple(lines), tuple(findings))
 
 
 def judge_factors(groups: Groups) -> Table:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from nautilus.comparison import FALSE_ALARM_RATE
 from nautilus.testing.calibration.factors import N_SIMULATED
 from nautilus.testing.calibration.judge import FAMILY_RATE, FOUND_SHARE, Table
 from nautilus.testing.calibration.models import model_pairs, models
@@ -12,6 +13,7 @@ from nautilus.testing.findings import Finding
 TITLES = {
     "ranks": "Posteriors",
     "control": "Negative control",
+    "replicas": "Second runs",
     "factors": "Probabilities of models",
     "pair": "Two modes in 15 dimensions",
     "evidences": "Evidences",
@@ -41,6 +43,8 @@ def _texts() -> dict[str, str]:
         f" read from simulated uniform ranks. Models: {described}.",
         "control": f"The same runs, with draws moved towards their mean by a factor {NARROW:g}:"
         " posteriors that are too narrow. For each model, some check has to fail.",
+        "replicas": "Each of these runs is followed by one with another seed (`replicate=True`),"
+        f" which is to be said to differ at a rate of {FALSE_ALARM_RATE:g}.",
         "factors": "One of two models is drawn with probability 1/2, parameters from its prior and"
         " data from these; both models are sampled. *average*: mean posterior probability of the"
         " second model, which has to be 1/2. Then, for data sets with a probability in each range:"

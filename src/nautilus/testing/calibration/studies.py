@@ -16,6 +16,7 @@ from nautilus._streams import stream
 from nautilus._types import FloatArray
 from nautilus._weights import average
 from nautilus.errors import NautilusWarning
+from nautilus.replica import DIFFERS
 from nautilus.testing.calibration.models import Model, model_pairs, models
 from nautilus.testing.calibration.ranks import rank_of
 from nautilus.testing.campaign import code_digest, side_by_side
@@ -72,11 +73,11 @@ def run_task(task: Task) -> Row:
     return {"key": task.key, "study": task.study, "name": task.name, **answers, **spent}
 
 
-def _sample(model: Model, data: FloatArray, task: Task) -> Posterior:
+def _sample(model: Model, data: FloatArray, task: Task, *, replicate: bool = False) -> Posterior:
     sampler = Sampler(
         model.prior(), partial(model.log_likelihood, data), vectorized=True, seed=task.number
     )
-    sampler.run(n_eff=task.n_eff)
+    sampler.run(n_eff=task.n_eff, replicate=replicate)
     return sampler.result
 
 
@@ -99,13 +100,14 @@ def run_ranks(task: Task) -> Row:
     """Draw parameters from the prior, data from them, and rank the former in their posterior.
 
     Ranked are all parameters and log L. For the negative control, those that live on a line are
-    ranked once more, among draws that are drawn together towards their mean.
+    ranked once more, among draws that are drawn together towards their mean. A second run with
+    another seed says whether the two differ.
     """
     model = models()[task.name]
     rng = stream(task.number, f"calibration {task.name}")
     truth = model.draw(rng)
     data = model.simulate(truth, rng)
-    result = _sample(model, data, task)
+    result = _sample(model, data, task, replicate=True)
     draws = result.resample(N_DRAWS, rng)
     true_values = np.array([float(truth[name][0]) for name in result.names])
     log_l = float(model.log_likelihood(data, truth)[0])
@@ -115,6 +117,7 @@ def run_ranks(task: Task) -> Row:
     lines = [k for k, name in enumerate(result.names) if name not in model.periodic]
     return {
         **_told(result),
+        "differs": any(text.startswith(DIFFERS) for text in result.findings),
         "exact_log_z": _exact(model, data),
         "ranks": dict(zip((*result.names, "log L"), ranks.tolist(), strict=True)),
         "narrow": {result.names[k]: int(narrow[k]) for k in lines},
