@@ -120,7 +120,7 @@ class Replica:
             Why the first run stopped, after the comparison; or why the second one did, if it did
             not come to its end.
         """
-        self.stop_reason = ""
+        self.stop_reason, outcome = "", UNFINISHED
         try:
             self._session = second = first.replica(self._session)
             reason = self._carry_on(second, first, goal, limits, carry_on)
@@ -130,13 +130,14 @@ class Replica:
             elif reason is StopReason.NO_LIKELIHOOD:
                 text = NOTHING
             else:
-                self._end(reason.value, UNFINISHED)
+                self._end(reason.value, outcome)
                 return reason
+            outcome = "" if text else SAME
             reason = first.hold_finding(DIFFERS, text)
         except BaseException:
-            self._end(StopReason.INTERRUPTED.value, UNFINISHED)
+            self._end(StopReason.INTERRUPTED.value, outcome)
             raise
-        self._end(None, "" if text else SAME)
+        self._end(None, outcome)
         return reason
 
     def _end(self, stop_reason: str | None, outcome: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 import nautilus
 from nautilus import (
     CheckpointMismatchError,
+    CheckpointStorageError,
     Prior,
     Sampler,
     SettingsError,
@@ -268,6 +269,31 @@ class TestInterrupted:
         assert bits(sampler.result) == bits(pair.result)
         assert bits(sampler.replica)[:3] == bits(pair.replica)[:3]
         assert sampler.replica.notes == ("the likelihood raised 1 times",)
+
+    def test_a_finding_that_cannot_be_saved_is_held_and_saved_later(self, path, monkeypatch):
+        sampler = make(filepath=path)
+        opened, fail = sampler._session._checkpoint.open, []
+
+        def open_or_fail(config):
+            if fail:
+                raise CheckpointStorageError("the disk is away")
+            return opened(config)
+
+        def judge(*_):
+            fail.append(True)
+            return "they differ"
+
+        monkeypatch.setattr(sampler._session._checkpoint, "open", open_or_fail)
+        with pytest.raises(CheckpointStorageError, match="away"):
+            sampler.run(replicate=judge, **GOAL)
+        assert sampler.stop_reason is StopReason.INTERRUPTED
+        assert sampler.result.findings == (DIFFERS + "they differ",)
+        assert sampler.result.notes[0].endswith("further calls")
+        assert nautilus.load(path).findings == ()
+        fail.clear()
+        with pytest.warns(UntrustedResultWarning, match="they differ"):
+            assert sampler.run(**GOAL)
+        assert nautilus.load(path).findings == (DIFFERS + "they differ",)
 
     @pytest.mark.parametrize("n", [3, 500])
     def test_the_same_script_goes_on_with_the_files(self, n, path, pair):
