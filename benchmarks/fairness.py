@@ -25,7 +25,8 @@ from scipy.special import gammaln, logsumexp
 
 from nautilus import Sampler
 from nautilus.proposal.learned import LearnedProposal
-from nautilus.run.mixture import history_log_density
+from nautilus.run.level import log_volume_inside
+from nautilus.run.mixture import history_log_density, stage_log_densities
 from nautilus.run.state import RunState
 from nautilus.testing.problems import Problem, gallery, unit_prior
 from nautilus.testing.problems.mixtures import NormalMixture
@@ -79,21 +80,17 @@ def rows(problem: Problem, state: RunState) -> Iterator[str]:
             log_q[before][:, : len(ledger.stages[t - 1].counts)], ledger.stages[:t]
         )
         inside = ledger.log_l[before] > log_level
-        log_volume = float(logsumexp(-log_g[inside])) - np.log(len(log_g))
+        log_volume = log_volume_inside(ledger.log_l[before], log_g, log_level)
         share = np.exp(-log_g[inside] - logsumexp(-log_g[inside]))
         for mode, weight in enumerate(problem.mode_weights):
             points, log_own = uniform_inside(problem, mode, log_level, rng)
             if not len(points):
                 continue
             mine = modes[before][inside] == mode
-            log_m = logsumexp(
-                [
-                    state.proposals[k].log_density(points)
-                    + np.log(drawn.counts[k] / drawn.n_points)
-                    for k in used
-                ],
-                axis=0,
-            )
+            at_points = np.zeros((len(points), len(drawn.counts)))  # only columns in use count
+            for k in used:
+                at_points[:, k] = state.proposals[k].log_density(points)
+            log_m = stage_log_densities(at_points, (drawn,))
             fell = (stage == t) & (ledger.log_l > log_level) & (modes == mode)
             yield (
                 f"| {t} | {log_volume:.1f} | {mode} | {weight:.3f}"

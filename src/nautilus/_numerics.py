@@ -9,6 +9,10 @@ REFERENCE_LEAST = 1e8
 """Beside a smaller log L, log densities keep eight digits behind the point."""
 
 
+ROUNDING = 1e-12
+"""Relative deviation that arithmetic alone can cause in sums over a run."""
+
+
 def reference_of(log_l: FloatArray) -> float:
     """Return the log L that others are measured from before they meet log densities.
 

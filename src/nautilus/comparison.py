@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from nautilus._arithmetic import own_arithmetic
-from nautilus._numerics import split_rate
+from nautilus._numerics import ROUNDING, split_rate
 from nautilus._types import FloatArray
 from nautilus._weights import average
 from nautilus.posterior import Posterior
@@ -15,9 +15,6 @@ from nautilus.report.format import format_value
 
 FALSE_ALARM_RATE = 1e-3
 """Probability that two runs with right errors are said to differ, over all numbers compared."""
-
-ROUNDING = 1e-12
-"""Relative difference that sums over a run may have by rounding alone."""
 
 N_TOLD = 3
 """So many differences are told one by one, the largest first."""

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 import numpy as np
 import pytest
 from scipy import stats
+from small_sampler import GOAL, SMALL
 
 import nautilus
 from nautilus import (
@@ -31,15 +32,6 @@ from nautilus import (
 )
 from nautilus.recheck import choose_rows
 from nautilus.runfile import RunStore, file, read_run, store
-
-SMALL = {
-    "n_live": 60,
-    "n_update": 150,
-    "n_networks": 1,
-    "neural_network_kwargs": {"hidden_layer_sizes": (16,), "max_iter": 5},
-    "seed": 11,
-}
-GOAL = {"f_live": 0.1, "n_eff": 400}
 
 
 def make_prior(width=3.0):

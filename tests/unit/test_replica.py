@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from small_sampler import GOAL, SMALL
 
 import nautilus
 from nautilus import (
@@ -20,14 +21,6 @@ from nautilus import (
 from nautilus._streams import replica_seed
 from nautilus.replica import DIFFERS
 
-SMALL = {
-    "n_live": 60,
-    "n_update": 150,
-    "n_networks": 1,
-    "neural_network_kwargs": {"hidden_layer_sizes": (16,), "max_iter": 5},
-    "seed": 11,
-}
-GOAL = {"f_live": 0.1, "n_eff": 400}
 N_TEST = 8
 """Calls that try the likelihood before a run."""
 

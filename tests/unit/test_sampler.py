@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy import stats
+from small_sampler import GOAL, SMALL
 
 from nautilus import (
     BackendError,
@@ -27,15 +28,6 @@ from nautilus import (
     UnusedKeywordWarning,
 )
 from nautilus.testing import problems
-
-SMALL = {
-    "n_live": 60,
-    "n_update": 150,
-    "n_networks": 1,
-    "neural_network_kwargs": {"hidden_layer_sizes": (16,), "max_iter": 5},
-    "seed": 11,
-}
-GOAL = {"f_live": 0.1, "n_eff": 400}
 
 
 def make_prior():

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
+from nautilus._numerics import ROUNDING
 from nautilus._types import FloatArray
 from nautilus.errors import SettingsError
-
-ROUNDING = 1e-12
-"""Relative deviation that arithmetic alone can cause."""
 
 
 @dataclass(frozen=True)

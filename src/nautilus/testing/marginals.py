@@ -7,10 +7,10 @@ import numpy as np
 from scipy import stats
 from scipy.special import kolmogi
 
-from nautilus._numerics import split_rate
+from nautilus._numerics import ROUNDING, split_rate
 from nautilus._types import FloatArray
 from nautilus._weights import average
-from nautilus.testing.findings import ROUNDING, Finding, same_length
+from nautilus.testing.findings import Finding, same_length
 from nautilus.testing.problems import Problem
 from nautilus.testing.problems.base import Function
 

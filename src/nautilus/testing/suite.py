@@ -116,11 +116,12 @@ def collect(plan: Plan, path: Path, estimator: Estimator = quoted) -> list[Row]:
             file.write("".join(row.to_json() + "\n" for row in pair))
             file.flush()
             rows += pair
-            _tell(f"[{number}/{len(missing)}] " + _line(pair))
+            tell(f"[{number}/{len(missing)}] " + _line(pair))
     return rows
 
 
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
+    """Write a line to standard output at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
@@ -214,7 +215,7 @@ def main(arguments: Sequence[str]) -> int:
     page = report(verdicts, facts, "Negative control" if given.control else "Statistical tests")
     given.table.parent.mkdir(parents=True, exist_ok=True)
     given.table.write_text(page, encoding="utf-8")
-    _tell(page)
+    tell(page)
     return 0 if has_passed(verdicts) else 1
 
 

@@ -203,9 +203,13 @@ def pooled(verdicts: Sequence[Verdict]) -> tuple[Finding, ...]:
 
 def table(verdicts: Sequence[Verdict]) -> str:
     """Return the verdicts as a Markdown table, one line for each problem."""
-    lines = [COLUMNS, ("---",) + ("--:",) * (len(COLUMNS) - 2) + ("---",)]
-    lines += [verdict.cells for verdict in verdicts]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown_table(COLUMNS, [verdict.cells for verdict in verdicts])
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table: the first and the last column left, the others right aligned."""
+    rule = ("---",) + ("--:",) * (len(columns) - 2) + ("---",)
+    return "\n".join("| " + " | ".join(line) + " |" for line in (columns, rule, *rows))
 
 
 def report(

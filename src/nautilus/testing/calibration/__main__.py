@@ -12,6 +12,7 @@ from nautilus.testing.calibration.models import model_pairs, models
 from nautilus.testing.calibration.page import make_page
 from nautilus.testing.calibration.studies import OWN_PARTS, STUDIES, Task, collect
 from nautilus.testing.campaign import code_digest
+from nautilus.testing.suite import tell
 
 PAIR_LIVE = (250, 500, 1000)
 """Numbers of live points with which the pair of normals is run."""
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     given = _arguments(arguments)
     tasks = make_tasks(given.studies, given.sets, given.runs, given.n_eff)
-    rows = collect(tasks, given.rows, given.workers, _tell)
+    rows = collect(tasks, given.rows, given.workers, tell)
     groups = {study: judge.by_name(rows, study) for study in STUDIES}
     named = {f"n_live {name}": rows for name, rows in groups["pair"].items()}
     tables = {
@@ -89,14 +90,9 @@ def main(arguments: Sequence[str]) -> int:
     page = make_page(tables, facts, runs)
     given.page.parent.mkdir(parents=True, exist_ok=True)
     given.page.write_text(page, encoding="utf-8")
-    _tell(page)
+    tell(page)
     findings = [runs, *(finding for table in tables.values() for finding in table.findings)]
     return 0 if all(finding.passed for finding in findings) else 1
-
-
-def _tell(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from nautilus.testing.calibration.models import model_pairs, models
 from nautilus.testing.calibration.studies import N_DRAWS, NARROW
 from nautilus.testing.checks import CAP, WORST
 from nautilus.testing.findings import Finding
+from nautilus.testing.verdict import markdown_table
 
 TITLES = {
     "ranks": "Posteriors",
@@ -63,11 +64,6 @@ def _texts() -> dict[str, str]:
     }
 
 
-def _markdown(table: Table) -> list[str]:
-    rules = ("---",) + ("--:",) * (len(table.columns) - 2) + ("---",)
-    return ["| " + " | ".join(line) + " |" for line in (table.columns, rules, *table.lines)]
-
-
 def make_page(tables: Mapping[str, Table], facts: Mapping[str, str], runs: Finding) -> str:
     """Return the page.
 
@@ -93,7 +89,8 @@ def make_page(tables: Mapping[str, Table], facts: Mapping[str, str], runs: Findi
     ]
     for name, table in tables.items():
         if table.lines:
-            lines += ["", f"## {TITLES[name]}", "", texts[name], "", *_markdown(table)]
+            lines += ["", f"## {TITLES[name]}", "", texts[name], ""]
+            lines.append(markdown_table(table.columns, table.lines))
     lines += ["", "## Failed checks" if failed else "All checks passed."]
     lines += ["", *(f"- {finding.text} ({finding.name})" for finding in failed)] if failed else []
     return "\n".join(lines).rstrip() + "\n"

@@ -132,3 +132,18 @@ def random_rotation(rng: np.random.Generator, n_dim: int) -> FloatArray:
     """
     q, r = np.linalg.qr(rng.standard_normal((n_dim, n_dim)))
     return np.asarray(q * np.sign(np.diagonal(r)))
+
+
+def random_covariances(rng: np.random.Generator, lengths: FloatArray) -> FloatArray:
+    """Return covariances with principal axes in random directions, shape (k, d, d).
+
+    Parameters
+    ----------
+    rng
+        Turns them, one after the other.
+    lengths
+        Standard deviations along the principal axes, shape (k, d).
+    """
+    k, d = lengths.shape
+    axes = np.stack([random_rotation(rng, d) for _ in range(k)]) * lengths[:, None, :]
+    return np.asarray(axes @ axes.transpose(0, 2, 1))

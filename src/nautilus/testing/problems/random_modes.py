@@ -5,7 +5,7 @@ import numpy as np
 from nautilus._types import FloatArray
 
 from .base import Problem, require
-from .correlated import correlated_mixture, random_rotation
+from .correlated import correlated_mixture, random_covariances
 from .mixtures import normal_mixture
 
 VISIBLE = 0.02
@@ -85,10 +85,9 @@ def correlated_modes(number: int) -> Problem:
     require(number >= 0, "number", number, "an integer that is not negative")
     rng = np.random.default_rng([1, number])
     k, d = int(rng.integers(2, 9)), int(rng.integers(4, 13))
-    narrow, wide = np.log(np.sort(_log_uniform(rng, (2, k, 1, 1)), axis=0))
-    lengths = np.exp(rng.uniform(narrow, wide, size=(k, 1, d)))
-    axes = np.stack([random_rotation(rng, d) for _ in range(k)]) * lengths
-    covariances = axes @ axes.transpose(0, 2, 1)
+    narrow, wide = np.log(np.sort(_log_uniform(rng, (2, k, 1)), axis=0))
+    lengths = np.exp(rng.uniform(narrow, wide, size=(k, d)))
+    covariances = random_covariances(rng, lengths)
     nearest = CLEARANCE * np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
     nearest = np.maximum(nearest, 0.2)
     return correlated_mixture(

@@ -5,7 +5,7 @@ import numpy as np
 from nautilus._types import FloatArray
 
 from .base import Problem, require
-from .correlated import correlated_mixture, random_rotation
+from .correlated import correlated_mixture, random_covariances, random_rotation
 
 
 def cigar(n_dim: int = 10, ratio: float = 100.0, length: float = 0.08, seed: int = 0) -> Problem:
@@ -98,13 +98,13 @@ def lumpy(number: int) -> Problem:
     require(number >= 0, "number", number, "an integer that is not negative")
     rng = np.random.default_rng([2, number])
     d = int(rng.integers(3, 11))
-    lengths = np.exp(rng.uniform(np.log(0.02), np.log(0.05), size=(LUMPS, 1, d)))
-    axes = np.stack([random_rotation(rng, d) for _ in range(LUMPS)]) * lengths
+    lengths = np.exp(rng.uniform(np.log(0.02), np.log(0.05), size=(LUMPS, d)))
+    covariances = random_covariances(rng, lengths)
     offsets: FloatArray = rng.uniform(-0.17, 0.17, size=(LUMPS, d)) / np.sqrt(d)
     return correlated_mixture(
         f"lumpy-{number}",
         rng.dirichlet(np.ones(LUMPS)),
         0.5 + offsets,
-        axes @ axes.transpose(0, 2, 1),
+        covariances,
         f"{LUMPS} overlapping normalised Gaussians with covariances at random.",
     )
