@@ -156,14 +156,14 @@ def expected(tmp_path_factory):
     ("pool", "number"),
     [
         ("serial", signal.SIGINT),
-        ("serial", signal.SIGTERM),
-        ("loky", signal.SIGINT),
+        pytest.param("serial", signal.SIGTERM, marks=pytest.mark.long),
+        pytest.param("loky", signal.SIGINT, marks=pytest.mark.long),
         ("loky", signal.SIGTERM),
-        ("spawn", signal.SIGINT),
+        pytest.param("spawn", signal.SIGINT, marks=pytest.mark.long),
         pytest.param("spawn", signal.SIGTERM, marks=pytest.mark.long),
         pytest.param("fork", signal.SIGINT, marks=pytest.mark.long),
         ("fork", signal.SIGTERM),
-        ("forkserver", signal.SIGTERM),
+        pytest.param("forkserver", signal.SIGTERM, marks=pytest.mark.long),
         ("dask", signal.SIGINT),
         pytest.param("dask", signal.SIGTERM, marks=pytest.mark.long),
     ],
@@ -192,12 +192,12 @@ def test_a_script_that_catches_a_signal_goes_on_with_the_same_numbers(
 @pytest.mark.parametrize(
     ("pool", "number"),
     [
-        ("serial", signal.SIGINT),
+        pytest.param("serial", signal.SIGINT, marks=pytest.mark.long),
         ("serial", signal.SIGTERM),
         ("loky", signal.SIGINT),
-        ("loky", signal.SIGTERM),
+        pytest.param("loky", signal.SIGTERM, marks=pytest.mark.long),
         pytest.param("spawn", signal.SIGINT, marks=pytest.mark.long),
-        ("spawn", signal.SIGTERM),
+        pytest.param("spawn", signal.SIGTERM, marks=pytest.mark.long),
         ("fork", signal.SIGINT),
         pytest.param("fork", signal.SIGTERM, marks=pytest.mark.long),
         ("dask", signal.SIGTERM),
@@ -231,7 +231,10 @@ def test_calls_under_way_survive_the_warning_of_a_batch_system(tmp_path, start, 
     assert begun == {path.name.removeprefix("ended-") for path in tmp_path.glob("ended-*")}
 
 
-@pytest.mark.parametrize("pool", ["loky", "spawn", "fork", "forkserver", "dask"])
+SLOW = (pytest.param(name, marks=pytest.mark.long) for name in ("spawn", "forkserver"))
+
+
+@pytest.mark.parametrize("pool", ["loky", "fork", "dask", *SLOW])
 def test_workers_end_when_their_script_is_killed(start, pool):
     script = start(pool, "()")
     workers = workers_of(script)

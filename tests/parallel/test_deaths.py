@@ -376,7 +376,7 @@ def test_a_loop_that_hangs_in_a_thread_is_interrupted(pool, tmp_path):
     check_policies(loop, pool, tmp_path)
 
 
-@pytest.mark.parametrize("on_error", ["-inf", "retry"])
+@pytest.mark.parametrize("on_error", [pytest.param("-inf", marks=LONG), "retry"])
 @on("loky")
 def test_a_worker_of_ours_that_hangs_for_good_is_ended(pool, on_error, tmp_path):
     check_policies(hold_the_interpreter, pool, tmp_path, [on_error])

@@ -55,7 +55,18 @@ def test_all_pools_are_shown():
     assert shown == choices
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if "--pool" in c])
+QUICK = ("processes", "threads", "dask", "mpi")
+"""Pools whose scripts are run each time; the contract of the others is tested elsewhere too."""
+
+
+def with_pools():
+    """Return the commands with a pool; those that are not run each time are marked."""
+    for command in commands():
+        for name in re.findall(r"--pool (\w+)", command):
+            yield pytest.param(command, marks=() if name in QUICK else pytest.mark.long)
+
+
+@pytest.mark.parametrize("command", list(with_pools()))
 def test_the_numbers_are_those_of_a_serial_run(command, serial):
     log_z, calls = serial.splitlines()[1:]
     assert "calls" in calls

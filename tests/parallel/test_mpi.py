@@ -190,7 +190,10 @@ def test_a_run_that_was_killed_goes_on_with_other_ranks(tmp_path, expected):
     assert finish(tmp_path, 4, script).file("bits") == expected
 
 
-@pytest.mark.parametrize(("how", "kind"), [(PLAIN, "mpi"), (FUTURES, "MPIPoolExecutor")])
+@pytest.mark.parametrize(
+    ("how", "kind"),
+    [(PLAIN, "mpi"), pytest.param(FUTURES, "MPIPoolExecutor", marks=pytest.mark.long)],
+)
 def test_the_contract_of_all_pools_holds(how, kind):
     script = Path(__file__).with_name("contract_on_mpi.py")
     variables = {CONTRACT_KIND: kind}
@@ -279,7 +282,7 @@ AT_WORK = """
 SIGNALS = {"SIGINT": "Interruption", "SIGTERM": "Termination"}
 
 
-@pytest.mark.parametrize("name", SIGNALS)
+@pytest.mark.parametrize("name", [pytest.param("SIGINT", marks=pytest.mark.long), "SIGTERM"])
 def test_a_run_goes_on_after_a_signal(tmp_path, expected, name):
     script = (
         AT_WORK
@@ -302,7 +305,7 @@ def test_a_run_goes_on_after_a_signal(tmp_path, expected, name):
     assert job.file("bits") == expected
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+@pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGUSR1", marks=pytest.mark.long)])
 def test_a_signal_to_all_ranks_leaves_a_saved_run(tmp_path, expected, name):
     """As batch systems send it."""
     path = tmp_path / "run.nautilus"
