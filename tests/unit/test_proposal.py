@@ -19,7 +19,7 @@ from nautilus.proposal.base import BLOCK
 from nautilus.proposal.build import build_proposal
 from nautilus.proposal.cube import CHUNK as CUBE_CHUNK
 from nautilus.proposal.cube import CubeProposal
-from nautilus.proposal.learned import CHUNK, MARGIN, LearnedProposal
+from nautilus.proposal.learned import CHUNK, LearnedProposal
 from nautilus.proposal.lift import LIFT_MAX
 from nautilus.proposal.norm import normalise
 from nautilus.proposal.settings import BuildSettings
@@ -274,31 +274,42 @@ class TestBuild:
         proposal = build(bent, -4.0)
         points = draw(proposal, 2000)
         space = proposal.coordinates.to_space(points)
-        n_experts = proposal.emulator.gates.n_components
+        emulator = proposal.emulator
         sure, unsure = (
-            replace(proposal, emulator=replace(proposal.emulator, errors=np.full(n_experts, error)))
+            replace(proposal, emulator=replace(
+                emulator, errors=np.full(emulator.gates.n_components, error)))
             for error in (0.0, 2.0)
-        )
-        gain = unsure.log_ratio(points, space) - sure.log_ratio(points, space)
-        predicted = proposal.emulator.log_likelihood(points, space)
-        inside, outside = predicted > -4.0, predicted < -7.0
-        np.testing.assert_allclose(gain[inside], 0.0, atol=1e-9)
-        np.testing.assert_allclose(gain[outside], 2.0 * MARGIN)
+        )  # fmt: skip
+        predicted = emulator.log_likelihood(points, space)
+        # The sure one is the capped likelihood itself, with its boost of one e-fold inside.
+        capped = np.minimum(predicted, -4.0) + (predicted > -4.0)
+        np.testing.assert_allclose(sure.log_target(points, space), capped, atol=1e-9)
+        # The other is its expectation if the truth scatters normally on the learning scale.
+        scatter = np.random.default_rng(5).standard_normal((4000, 1)) * 2.0 / emulator.scale.width
+        scale = emulator.scale
+        is_inside = scale.compress(predicted) + scatter > scale.compress(np.array([-4.0]))
+        drawn = np.where(is_inside, np.exp(-3.0), np.exp(np.minimum(predicted, -4.0)))
+        expected, error = drawn.mean(axis=0), drawn.std(axis=0) / np.sqrt(len(drawn))
+        found = np.exp(unsure.log_target(points, space))
+        np.testing.assert_array_less(np.abs(found - expected), 5.0 * error + 1e-3 * expected)
 
     def test_it_is_wider_where_the_expert_errs(self):
         proposal = build(bent, -4.0)
         gates = two_apart(0.3)
         emulator = replace(proposal.emulator, gates=gates, baseline=None, networks=())
+        # Without baseline and networks the prediction is the reference of the scale.
         low, high = (
             replace(proposal, emulator=replace(
                 emulator, errors=np.array([0.0, error]), log_l_max=0.0,
-                scale=replace(emulator.scale, reference=-9.0)))
+                scale=replace(emulator.scale, reference=-5.0)))
             for error in (0.0, 2.0)
         )  # fmt: skip
-        points = np.array([[0.1, 0.5], [0.5, 0.5], [0.9, 0.5]])
+        points = np.array([[0.1, 0.5], [0.9, 0.5]])
         space = proposal.coordinates.to_space(points)
         gain = high.log_ratio(points, space) - low.log_ratio(points, space)
-        np.testing.assert_allclose(gain, MARGIN * np.array([0.0, 1.0, 2.0]), atol=1e-6)
+        chance = ndtr(-np.log1p(1.0 / emulator.scale.width) / (2.0 / emulator.scale.width))
+        expected = np.log(chance * np.exp(2.0) + 1.0 - chance)
+        np.testing.assert_allclose(gain, [0.0, expected], atol=1e-6)
 
     def test_a_floor_lifts_its_own_component_alone(self, plain):
         base = two_apart(0.2)

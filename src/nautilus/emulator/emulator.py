@@ -68,9 +68,7 @@ class Emulator:
         """Largest log L that is ever predicted."""
         return self.log_l_max + HEADROOM
 
-    def log_likelihood(
-        self, points: FloatArray, space: FloatArray, margin: float = 0.0
-    ) -> FloatArray:
+    def log_likelihood(self, points: FloatArray, space: FloatArray) -> FloatArray:
         """Return the predicted log L, shape (n,).
 
         Parameters
@@ -79,12 +77,19 @@ class Emulator:
             Unit cube, shape (n, d).
         space
             The same points in whole-space coordinates.
-        margin
-            Predictions are raised by this times the error of the experts there.
         """
-        opened = self.coordinates.rotate(points)
+        return self._predict(points, responsibilities_of(self.gates, space))
+
+    def log_likelihood_and_error(
+        self, points: FloatArray, space: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the predicted log L and its error on the learning scale, shape (n,) each."""
         responsibilities = responsibilities_of(self.gates, space)
-        start, inputs = prepare(self, opened, responsibilities)
+        error = responsibilities @ self.errors / self.scale.width
+        return self._predict(points, responsibilities), error
+
+    def _predict(self, points: FloatArray, responsibilities: FloatArray) -> FloatArray:
+        start, inputs = prepare(self, self.coordinates.rotate(points), responsibilities)
         learned = start
         if self.networks:
             outputs = np.stack([network.predict(inputs) for network in self.networks])
@@ -92,10 +97,7 @@ class Emulator:
             if self.caution and len(self.networks) > 1:
                 correction += self.caution * outputs.std(axis=0, dtype=np.float64)
             learned = start + self.amplitude * correction
-        raised = self.scale.expand(learned)
-        if margin:
-            raised = raised + margin * (responsibilities @ self.errors)
-        return np.asarray(np.minimum(raised, self.highest))
+        return np.asarray(np.minimum(self.scale.expand(learned), self.highest))
 
 
 def responsibilities_of(gates: Mixture, space: FloatArray) -> FloatArray:

@@ -1,21 +1,19 @@
 """A base density, thinned by the emulated target: an exactly known density."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
 from nautilus._types import FloatArray
 from nautilus.emulator.emulator import Emulator
 from nautilus.geometry.coordinates import Coordinates, log_prior_density
-from nautilus.geometry.mixture import Mixture
+from nautilus.geometry.mixture import Mixture, combine
 from nautilus.proposal.base import BLOCK, in_blocks
 from nautilus.proposal.target import CappedTarget
 
 CHUNK = 4096
 """Trials per chunk of the normalisation, a multiple of the block of the arithmetic."""
-
-MARGIN = 0.5
-"""Predictions are raised by the emulator's error times this before they are capped."""
 
 DRAW_CHUNK = 1024
 """Trials per chunk of draws: often a few points of an old proposal are all that is wanted."""
@@ -85,10 +83,14 @@ class LearnedProposal:
 
     def log_target(self, points: FloatArray, space: FloatArray) -> FloatArray:
         """Return log of the emulated target, not lifted, for any number of points, shape (n,)."""
+        if self.target.is_posterior:
+            return self.target.log_value(self.emulator.log_likelihood(points, space))
         # Where the emulator errs by more than log L falls off, contours would lose their rims
         # and small clusters with few points to learn from.
-        margin = 0.0 if self.target.is_posterior else MARGIN
-        return self.target.log_value(self.emulator.log_likelihood(points, space, margin))
+        log_l, error = self.emulator.log_likelihood_and_error(points, space)
+        level = self.target.log_level
+        log_chance = self.emulator.scale.log_chance_above(level, log_l, error)
+        return self.target.log_expectation(log_l, log_chance)
 
     def log_density(self, points: FloatArray) -> FloatArray:
         """Return the exact log density given A, shape (n,)."""
@@ -99,6 +101,28 @@ class LearnedProposal:
             return log_base + log_accept
 
         return in_blocks(unnormalised, points) - self.log_norm
+
+    def with_neighbourhoods(self, neighbourhoods: Mixture, share: float) -> Self:
+        """Return the proposal, not normalised, with neighbourhoods of points besides.
+
+        They are components of the base that are drawn from without asking the emulator.
+
+        Parameters
+        ----------
+        neighbourhoods
+            What to add.
+        share
+            About this share of the points comes from there.
+        """
+        norm = np.exp(self.log_norm)
+        of_base = share * norm / (1.0 - share + share * norm)
+        ones = np.ones(neighbourhoods.n_components)
+        return replace(
+            self,
+            base=combine([self.base, neighbourhoods], [1.0 - of_base, of_base]),
+            floors=np.concatenate([self.floors, ones]),
+            lifts=np.concatenate([self.lifts, ones]),
+        )
 
     def _log_base_and_accept(
         self, points: FloatArray, space: FloatArray

@@ -35,3 +35,20 @@ class CappedTarget:
         """Return log of the target for log L, up to a constant, shape (n,)."""
         capped = np.minimum(log_l, self.log_level) - self.reference
         return np.asarray(np.where(log_l > self.log_level, capped + self.log_boost, capped))
+
+    def log_expectation(self, log_l: FloatArray, log_chance: FloatArray) -> FloatArray:
+        """Return log of the expected target where log L is not known for sure, shape (n,).
+
+        Parameters
+        ----------
+        log_l
+            Predictions, shape (n,).
+        log_chance
+            Logarithm of the probability that the likelihood exceeds the cap, shape (n,). If it
+            does not, the target is taken to be that of the prediction, or the cap.
+        """
+        with np.errstate(divide="ignore"):
+            log_not = np.log1p(-np.exp(log_chance))
+        below = np.minimum(log_l - self.log_level, 0.0) + log_not
+        top = self.log_level - self.reference
+        return np.asarray(top + np.logaddexp(log_chance + self.log_boost, below))

@@ -10,8 +10,10 @@ from nautilus.emulator.emulator import Emulator
 from nautilus.proposal.build import build_proposal
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.proposal.neighbourhoods import surround
+from nautilus.proposal.norm import normalise
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
+from nautilus.proposal.witnesses import witness_neighbourhoods
 from nautilus.run.config import Config, Goal
 from nautilus.run.draw import draw_stage
 from nautilus.run.estimate import Estimate
@@ -21,6 +23,7 @@ from nautilus.run.mixture import history_log_density
 from nautilus.run.shares import contour_shares, posterior_shares, whole_counts
 from nautilus.run.state import PendingStage, Phase, RunState, Stage
 from nautilus.run.trust import N_EFF_MIN
+from nautilus.run.unexpected import unexpected_points
 
 N_ALWAYS_TRAINED = 4
 """The first proposals have few points to learn from: each trains its own emulator."""
@@ -171,17 +174,16 @@ def _with_proposal(
     run_tasks: RunTasks,
     emulator: Emulator | None = None,
 ) -> RunState:
+    points = state.ledger.points
     log_g = history_log_density(state.table.log_q, state.ledger.stages)
-    proposal = build_proposal(
-        state.ledger.points,
-        landscape(state.ledger.log_l, log_g),
-        log_g,
-        target,
-        build,
-        (config.seed, len(state.proposals)),
-        run_tasks,
-        emulator,
-    )
+    log_l = landscape(state.ledger.log_l, log_g)
+    address = (config.seed, len(state.proposals))
+    proposal = build_proposal(points, log_l, log_g, target, build, address, run_tasks, emulator)
+    if not target.is_posterior:
+        unexpected = unexpected_points(state, target.log_level)
+        found = witness_neighbourhoods(proposal, points, log_l, log_g, unexpected)
+        if found is not None:
+            proposal = normalise(proposal.with_neighbourhoods(*found), build, address, run_tasks)
     return replace(state, proposals=(*state.proposals, proposal))
 
 
