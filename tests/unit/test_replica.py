@@ -86,6 +86,18 @@ def pair():
 
 
 @pytest.fixture(scope="module")
+def first():
+    """Return a run without a second one, which tests that go on with it copy."""
+    sampler = make()
+    assert sampler.run(**GOAL)
+    return sampler
+
+
+def copy_of(sampler):
+    return pickle.loads(pickle.dumps(sampler))
+
+
+@pytest.fixture(scope="module")
 def n_first():
     """Return how many calls a run makes on two modes."""
     sampler = make(Forgetful(10**9))
@@ -110,12 +122,10 @@ class TestAgreement:
             assert sampler.stop_reason is StopReason.GOAL
             assert sampler.result.findings == ()
 
-    def test_the_first_run_is_what_it_is_without(self, pair):
-        alone = make()
-        assert alone.run(**GOAL)
-        assert alone.replica is None
-        assert bits(alone.result)[:2] == bits(pair.result)[:2]
-        assert alone.result.notes == ()
+    def test_the_first_run_is_what_it_is_without(self, first, pair):
+        assert first.replica is None
+        assert bits(first.result)[:2] == bits(pair.result)[:2]
+        assert first.result.notes == ()
 
     def test_the_second_is_the_run_of_a_seed_that_follows_from_the_first(self, pair):
         seed = replica_seed(11)
@@ -146,9 +156,9 @@ class TestAgreement:
             assert sampler.run(replicate=True, **GOAL)
             assert both(sampler) == both(pair)
 
-    def test_only_the_sampling_phase_can_be_compared(self):
+    def test_only_the_sampling_phase_can_be_compared(self, first):
         results = []
-        sampler = make()
+        sampler = copy_of(first)
         assert sampler.run(
             discard_exploration=True, replicate=lambda *given: results.extend(given), **GOAL
         )
@@ -156,7 +166,7 @@ class TestAgreement:
         assert len(sampler.result) < sampler.n_like
 
     def test_a_sampler_that_was_pickled_has_both(self, pair):
-        copy = pickle.loads(pickle.dumps(pair))
+        copy = copy_of(pair)
         assert both(copy) == both(pair)
         assert copy.run(replicate=True, **GOAL)
         assert both(copy) == both(pair)
@@ -221,7 +231,7 @@ class TestDifference:
 
     @pytest.mark.parametrize("answer", [True, "", 3])
     def test_a_function_that_returns_no_sentence(self, answer, pair):
-        sampler = pickle.loads(pickle.dumps(pair))
+        sampler = copy_of(pair)
         with pytest.raises(SettingsError, match="expected a sentence"):
             sampler.run(replicate=lambda *_: answer, **GOAL)
         assert sampler.stop_reason is StopReason.INTERRUPTED
@@ -314,8 +324,8 @@ class TestInterrupted:
 
 
 class TestLimits:
-    def test_calls_of_both_count(self, pair):
-        sampler, most = make(), pair.n_like + 333
+    def test_calls_of_both_count(self, first, pair):
+        sampler, most = copy_of(first), pair.n_like + 333
         assert not sampler.run(replicate=True, n_like_max=most, **GOAL)
         assert sampler.stop_reason is StopReason.CALLS
         assert sampler.n_like + sampler.replica.n_like == most
@@ -333,15 +343,14 @@ class TestLimits:
         assert sampler.run(replicate=True, **GOAL)
         assert sampler.replica.n_like > 300
 
-    def test_time_of_both_counts(self, monkeypatch, pair):
+    def test_time_of_both_counts(self, monkeypatch, first):
         given = []
 
         def stop(second, _goal, limits):
             given.append(limits.timeout)
             return StopReason.TIME
 
-        sampler = make()
-        sampler.run(**GOAL)
+        sampler = copy_of(first)
         assert sampler._session.seconds > 0
         monkeypatch.setattr(type(sampler._session._watch), "seconds", 40.0)
         session = sampler._session
@@ -377,8 +386,7 @@ class TestFiles:
         assert len(list(path.parent.glob("run.replica-*.nautilus"))) == 1
 
     def test_a_file_that_is_named_later(self, path, pair):
-        sampler = make()
-        sampler.run(replicate=True, **GOAL)
+        sampler = copy_of(pair)
         sampler.filepath = path
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
+import cloudpickle
 import numpy as np
 import pytest
 from scipy import stats
@@ -88,6 +89,15 @@ def blobbed():
     sampler = make(banana_with_blobs)
     assert sampler.run(**GOAL)
     return sampler
+
+
+@pytest.fixture(scope="module")
+def told():
+    """Return a run without networks, and what its callback was told."""
+    records = []
+    sampler = make(n_networks=0)
+    assert sampler.run(f_live=0.2, n_eff=200, callback=records.append)
+    return sampler, records
 
 
 class TestKeywords:
@@ -543,10 +553,8 @@ class TestGoingOn:
 
 
 class TestProgress:
-    def test_a_callback_sees_every_step(self):
-        records = []
-        sampler = make(n_networks=0)
-        sampler.run(f_live=0.2, n_eff=200, callback=records.append)
+    def test_a_callback_sees_every_step(self, told):
+        sampler, records = told
         assert all(isinstance(record, ProgressRecord) for record in records)
         n_like = [record.n_like for record in records]
         assert n_like == sorted(n_like)
@@ -563,10 +571,12 @@ class TestProgress:
             assert 0 <= record.f_live <= 1
 
     @pytest.mark.parametrize("is_fresh", [False, True])
-    def test_records_count_the_calls_that_eta_counts(self, is_fresh):
-        records = []
-        sampler = make(n_networks=0)
-        sampler.run(f_live=0.2, n_eff=200, discard_exploration=is_fresh, callback=records.append)
+    def test_records_count_the_calls_that_eta_counts(self, is_fresh, told):
+        sampler, records = told
+        if is_fresh:
+            sampler, records = cloudpickle.loads(cloudpickle.dumps(sampler)), []
+            goal = {"f_live": 0.2, "n_eff": 200, "discard_exploration": True}
+            sampler.run(**goal, callback=records.append)
         assert 0 < records[-1].eta == sampler.eta
         n_counted = len(sampler.posterior()[0])
         assert (n_counted < sampler.n_like) == is_fresh
@@ -587,9 +597,8 @@ class TestOutcomes:
         assert outcome is True
         assert reference.stop_reason is StopReason.GOAL
 
-    def test_findings_are_warned_of(self):
-        sampler = make(n_networks=0)
-        sampler.run(f_live=0.2, n_eff=200)
+    def test_findings_are_warned_of(self, told):
+        sampler = cloudpickle.loads(cloudpickle.dumps(told[0]))
         session = sampler._session
         session.state = replace(session.state, findings=("two and two are five",))
         with pytest.warns(UntrustedResultWarning, match="two and two are five"):
@@ -659,7 +668,7 @@ class TestOutcomes:
         assert len(logged) > 2  # when it happened first, and at the end
         assert logged[-2:] == [f"Note: {raised}", f"Note: {nan}"]
 
-    @pytest.mark.parametrize("n_eff", [0, 1])
+    @pytest.mark.parametrize("n_eff", [0, pytest.param(1, marks=pytest.mark.long)])
     def test_a_small_goal_has_a_sampling_phase_still(self, n_eff):
         sampler = make(n_networks=0)
         assert sampler.run(f_live=0.5, n_eff=n_eff)
@@ -788,7 +797,14 @@ ENDS_WELL = {
 }
 
 
-@pytest.mark.parametrize("name", ENDS_WELL)
+# The short statistical suite has the first and the last of these, and others are variants.
+LONG = ("plateau", "zero in most of the prior", "unnormalised", "periodic")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in ENDS_WELL],
+)
 def test_strange_likelihoods_end_well(name):
     problem = ENDS_WELL[name]()
     sampler = Sampler(

@@ -185,7 +185,10 @@ class TestEdges:
         [
             (lambda p: -3000 * (p["a"] + 3), "thousandth of the lower edge of the prior of a; is"),
             (lambda p: -0.5 * ((p["b"] - 9) / 0.3) ** 2, "in the upper tail of .* b, .* disagree"),
-            (lambda p: -0.5 * ((p["b"] + 9) / 0.3) ** 2, "in the lower tail of the prior of b"),
+            pytest.param(
+                lambda p: -0.5 * ((p["b"] + 9) / 0.3) ** 2, "in the lower tail of the prior of b",
+                marks=pytest.mark.long,
+            ),
         ],
     )  # fmt: skip
     def test_a_prior_without_edge_has_a_tail(self, likelihood, message):
