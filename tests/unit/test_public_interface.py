@@ -371,8 +371,12 @@ class TestFiles:
         assert_same(sampler, finished)
 
     def test_from_a_callback(self, tmp_path, finished):
+        def callback(record):
+            if record.message:  # a stage is complete, or the run has ended
+                sampler.save(tmp_path / "copy", overwrite=True)
+
         sampler = make(filepath=tmp_path / "own")
-        sampler.run(callback=lambda r: sampler.save(tmp_path / "copy", overwrite=True), **GOAL)
+        sampler.run(callback=callback, **GOAL)
         with make(filepath=tmp_path / "copy") as again:
             assert again.run(**GOAL)
         assert_same(again, finished)
