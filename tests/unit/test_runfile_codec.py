@@ -126,7 +126,6 @@ FROZEN = {
             "lifts": "array of float64",
             "log_norm": "float",
             "log_norm_error": "float",
-            "n_neighbourhoods": "int",
         },
         "LearningScale": {"reference": "float", "width": "float"},
         "Mixture": {

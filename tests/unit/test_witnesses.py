@@ -23,7 +23,7 @@ from nautilus.proposal.witnesses import (
     witness_neighbourhoods,
 )
 from nautilus.run.state import DensityTable, Ledger, Phase, RunState, Stage
-from nautilus.run.unexpected import N_SIGMA, N_STAGES, unexpected_points
+from nautilus.run.unexpected import N_SIGMA, unexpected_points
 
 SETTINGS = BuildSettings(emulator=EmulatorSettings(n_networks=0), norm_error=0.01)
 ADDRESS = (3, 1)
@@ -175,20 +175,6 @@ class TestNeighbourhoods:
         error = np.hypot(volume.std() / np.sqrt(len(box)), is_in.std() / np.sqrt(len(drawn)))
         assert abs(volume.mean() - is_in.mean()) < 5.0 * error + 0.03 * is_in.mean()
 
-    def test_their_share_of_the_density_is_known(self, built):
-        proposal = built[1]
-        found = find(built, on_island(8))
-        safe = normalise(proposal.with_neighbourhoods(*found), SETTINGS, ADDRESS, serial)
-        points = np.concatenate([on_island(20), np.full((1, 3), 0.4)])
-        share = safe.share_of_neighbourhoods(points)
-        assert np.all(share[:20] > 0.9)
-        assert share[20] < 0.1
-        # What is left is the density without them, but for the norm and their place in the base.
-        rest = np.log1p(-share[20]) + safe.log_density(points[20:])[0] + safe.log_norm
-        without = proposal.log_density(points[20:])[0] + proposal.log_norm
-        assert rest == pytest.approx(without, abs=0.1)
-        assert not proposal.share_of_neighbourhoods(points).any()
-
     def test_they_have_tails_and_equal_shares(self, built):
         neighbourhoods, _ = find(built, on_island(2))
         assert np.all(neighbourhoods.dof == DOF)
@@ -233,29 +219,6 @@ class TestUnexpected:
         assert (
             unexpected_points(replace(state, proposals=(CubeProposal(3), crude)), LEVEL).size == 0
         )
-
-    def test_points_from_neighbourhoods_count_for_some_stages(self, built, state):
-        proposal = built[1]
-        # An emulator that knows too little to be surprised expects nothing.
-        n_experts = proposal.emulator.gates.n_components
-        blind = replace(proposal, emulator=replace(
-            proposal.emulator, errors=np.full(n_experts, 1e6)))  # fmt: skip
-        safe = normalise(
-            blind.with_neighbourhoods(*find(built, on_island(8))), SETTINGS, ADDRESS, serial
-        )
-        n = len(built[0])
-        for n_later in range(5):
-            later = tuple(Stage(Phase.EXPLORATION, np.array([1])) for _ in range(n_later))
-            ledger = state.ledger
-            ledger = replace(
-                ledger,
-                points=np.concatenate([ledger.points, np.full((n_later, 3), 0.1)]),
-                log_l=np.concatenate([ledger.log_l, np.full(n_later, -500.0)]),
-                stages=(*ledger.stages, *later),
-            )
-            given = replace(state, ledger=ledger, proposals=(CubeProposal(3), safe))
-            expected = list(range(n, n + 5)) if n_later < N_STAGES else []
-            assert unexpected_points(given, LEVEL).tolist() == expected
 
     def test_draws_from_the_cube_and_for_the_posterior_were_not_predicted(self, state):
         posterior = replace(state.proposals[1], target=CappedTarget(np.inf))

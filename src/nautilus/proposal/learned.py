@@ -50,8 +50,6 @@ class LearnedProposal:
         Logarithm of A.
     log_norm_error
         Relative standard error of A.
-    n_neighbourhoods
-        So many of the last components of the base are neighbourhoods of points.
     """
 
     coordinates: Coordinates
@@ -63,7 +61,6 @@ class LearnedProposal:
     lifts: FloatArray
     log_norm: float
     log_norm_error: float
-    n_neighbourhoods: int = 0
 
     def chunk(self, rng: np.random.Generator) -> FloatArray:
         """Return the accepted points among 1024 trials, shape (m, d)."""
@@ -125,18 +122,7 @@ class LearnedProposal:
             base=combine([self.base, neighbourhoods], [1.0 - of_base, of_base]),
             floors=np.concatenate([self.floors, ones]),
             lifts=np.concatenate([self.lifts, ones]),
-            n_neighbourhoods=neighbourhoods.n_components,
         )
-
-    def share_of_neighbourhoods(self, points: FloatArray) -> FloatArray:
-        """Return which share of the density at points is that of neighbourhoods, shape (n,)."""
-        n = self.n_neighbourhoods
-        if n == 0:
-            return np.zeros(len(points))
-        space = self.coordinates.to_space(points)
-        of_base = self.base.responsibilities(space)[:, -n:].sum(axis=1)
-        log_base = base_log_density(self.base, space)
-        return np.asarray(of_base * np.exp(log_base - self.log_norm - self.log_density(points)))
 
     def _log_base_and_accept(
         self, points: FloatArray, space: FloatArray

@@ -1,4 +1,4 @@
-"""Points inside a contour that no emulator expected there, and those that were found near them."""
+"""Points inside a contour that no emulator expected there."""
 
 import numpy as np
 
@@ -9,27 +9,20 @@ from nautilus.run.state import RunState
 N_SIGMA = 2.5
 """Log L is unexpected if it is higher than predicted by so many standard errors."""
 
-N_STAGES = 3
-"""Points from neighbourhoods of witnesses are witnesses themselves for so many stages."""
-
 
 def unexpected_points(state: RunState, log_level: float) -> IntArray:
-    """Return the points inside a contour that show parts no emulator knew of, shape (m,).
+    """Return the points inside a contour that were predicted to lie outside, shape (m,).
 
     What the newest emulator of a stage says about the points of that stage was said before they
     were evaluated. Of those inside its contour, the unexpected ones are predicted to lie outside,
     and `N_SIGMA` errors too low on the learning scale. Where the emulator is good there are none,
     where it is crude all over its error is large and there are few; a part that it does not know
     is full of them.
-
-    Points that lately came from neighbourhoods of witnesses count as well: the first few points
-    in a part teach the emulator just enough to expect those next to them, long before it knows
-    the part.
     """
     ledger = state.ledger
     found = [np.empty(0, np.int64)]
     end = 0
-    for age, stage in zip(range(len(ledger.stages), 0, -1), ledger.stages, strict=True):
+    for stage in ledger.stages:
         start, end = end, end + stage.n_points
         proposal = state.proposals[len(stage.counts) - 1]
         if not isinstance(proposal, LearnedProposal) or proposal.target.is_posterior:
@@ -42,8 +35,5 @@ def unexpected_points(state: RunState, log_level: float) -> IntArray:
         space = proposal.coordinates.to_space(points)
         log_l, error = proposal.emulator.log_likelihood_and_error(points, space)
         rise = proposal.emulator.scale.rise(log_l, ledger.log_l[rows], error)
-        is_found = (log_l < own_level) & (rise > N_SIGMA)
-        if age <= N_STAGES:
-            is_found |= proposal.share_of_neighbourhoods(points) > 0.5
-        found.append(rows[is_found])
+        found.append(rows[(log_l < own_level) & (rise > N_SIGMA)])
     return np.concatenate(found)

@@ -74,8 +74,6 @@ def check_proposals(proposals: Sequence[Proposal], n_dim: int) -> None:
         k = proposal.base.n_components
         given = (proposal.coordinates.cuts, proposal.floors, proposal.lifts)
         _check_shapes(given, ((n_dim,), (k,), (k,)), where)
-        n = proposal.n_neighbourhoods
-        _require(0 <= n < k, f"{where} {n} neighbourhoods among {k} components")
         if id(proposal.emulator) not in known:
             _check_emulator(proposal.emulator, n_dim, f"the emulator of {where}")
             known.add(id(proposal.emulator))
