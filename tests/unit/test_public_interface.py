@@ -136,7 +136,10 @@ class TestFreshDraws:
         spread = np.sqrt(8 * weights * (1 - weights))
         wide = spread > 0.7
         assert abs(np.mean(((counts - 8 * weights) / np.maximum(spread, 0.1))[wide] ** 2) - 1) < 0.3
-        assert np.corrcoef(counts, weights)[0, 1] > 0.9
+        # Counts scatter about 8 w with the variance 8 w (1 - w), which dilutes the correlation.
+        follows = np.var(8 * weights)
+        expected = np.sqrt(follows / (follows + np.mean(spread**2)))
+        assert abs(np.corrcoef(counts, weights)[0, 1] - expected) < 0.03
 
     def test_the_kth_call_is_the_same_for_one_seed(self):
         with ThreadPoolExecutor(2) as pool:
