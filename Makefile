@@ -12,7 +12,7 @@ WHEEL_RUN := $(WHEEL)/venv/bin/python
 # Tests that compute take a core each. Those of pools wait for processes half of the time; tests of
 # one file share what takes long to start.
 ON_CORES := -n 2 --dist worksteal
-ON_POOLS := -n 3 --dist loadfile
+ON_POOLS := -n 4 --dist loadfile
 
 # Rooms whose tests `make test-fast` runs: the algorithm, and all that it stands on.
 ALGORITHM := door emulator envelope evaluator gaps geometry plan posterior prior proposal run \

@@ -365,7 +365,7 @@ def is_soft(happen):
     return int(happen is not hold_the_interpreter)
 
 
-@pytest.mark.parametrize("happen", [sleep, loop])
+@pytest.mark.parametrize("happen", [sleep, pytest.param(loop, marks=LONG)])
 @on("serial", "loky", "spawn", "fork")
 def test_a_call_that_hangs_is_interrupted(pool, happen, tmp_path):
     check_policies(happen, pool, tmp_path)

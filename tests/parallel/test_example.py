@@ -55,7 +55,7 @@ def test_all_pools_are_shown():
     assert shown == choices
 
 
-QUICK = ("processes", "threads", "dask", "mpi")
+QUICK = ("processes", "mpi")
 """Pools whose scripts are run each time; the contract of the others is tested elsewhere too."""
 
 

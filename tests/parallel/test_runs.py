@@ -29,7 +29,13 @@ POOLS = {
 }
 
 
-@pytest.mark.parametrize("name", POOLS)
+LONG = ("four", "processes", "calls", "own work")
+"""Pools that a run is carried on with each time, but computed with as a whole in long tests."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(x, marks=pytest.mark.long) if x in LONG else x for x in POOLS]
+)
 def test_a_run_gives_the_bits_of_a_serial_run(name, expected):
     with POOLS[name]() as pool:
         assert short_run.run(pool=pool) == expected

@@ -74,7 +74,7 @@ def test_a_run_that_looks_at_points_again(kill):
     kill("recheck", "time", n_recheck=5)
 
 
-@pytest.mark.parametrize("way", ["time", "call"])
+@pytest.mark.parametrize("way", ["time", pytest.param("call", marks=pytest.mark.long)])
 def test_a_run_with_workers(way, kill):
     kill(f"workers and {way}", way, pool=2, is_begun=True)
 

@@ -25,7 +25,7 @@ from nautilus.run.state import Ledger, Phase, Stage
 from nautilus.run.stop import StopReason
 
 LOWEST = -float(np.finfo(float).max)
-FLOORS = (-np.inf, -69.0, -1e30, -1e100, LOWEST)
+FLOORS = (-np.inf, -69.0, pytest.param(-1e30, marks=pytest.mark.long), -1e100, LOWEST)
 SHARE = 2e-3
 SHORT = {"n_live": 50, "n_update": 150, "n_eff": 500}
 """A run that draws enough points from the prior for a box with a share of 0.01."""
@@ -228,7 +228,7 @@ class TestConstants:
 class TestTwoFloors:
     """A floor above minus infinity, or above another floor, is not taken for the landscape."""
 
-    @pytest.mark.parametrize("lower", [-np.inf, -1e100])
+    @pytest.mark.parametrize("lower", [-np.inf, pytest.param(-1e100, marks=pytest.mark.long)])
     def test_what_stands_above_both_is_found_or_doubted(self, lower):
         def log_l(x):
             if np.all(np.abs(x - 0.8) < 0.02):
@@ -257,7 +257,9 @@ def plain():
 
 
 class TestHugeValues:
-    @pytest.mark.parametrize("offset", [1e9, -1e9, 1e12, -1e13])
+    @pytest.mark.parametrize(
+        "offset", [1e9, *(pytest.param(x, marks=pytest.mark.long) for x in (-1e9, 1e12)), -1e13]
+    )
     def test_an_offset_changes_n_eff_by_its_rounding_only(self, offset, plain):
         moved = run_of(lambda x: offset + normal(x), n_eff=800)
         assert moved.n_like == plain.n_like

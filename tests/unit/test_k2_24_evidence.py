@@ -24,7 +24,7 @@ def load(monkeypatch):
     sys.modules.update(before)
 
 
-@pytest.mark.parametrize("n_planets", [1, 2])
+@pytest.mark.parametrize("n_planets", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_the_trend_is_integrated_as_the_task_has_it(load, n_planets):
     """Six points on each axis of the trend, whose weights fit its posterior, do it again."""
     task = load("catalogue").k2_24(n_planets)
