@@ -17,11 +17,12 @@ import cloudpickle
 import dask
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, KilledWorker, LocalCluster
+from waiting import wait_for
 
 from nautilus import Prior, Sampler
 from nautilus.errors import BackendError, LikelihoodError, WorkerLostError
-from nautilus.evaluate import chunks
+from nautilus.evaluate import chunks, foreign
 from nautilus.evaluate.backends import as_executor
 from nautilus.evaluate.evaluator import Evaluator
 from nautilus.evaluate.likelihood import Likelihood
@@ -61,11 +62,13 @@ def processes(method):
 
 
 @contextmanager
-def dask_cluster(allowed_failures=0):
+def dask_cluster(allowed_failures=0, lost_worker_timeout="1 hour"):
     settings = {
         "distributed.scheduler.allowed-failures": allowed_failures,
         "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": "1"},
         "distributed.admin.system-monitor.gil.enabled": False,
+        # A worker that is dead so long after one of its deaths is never replaced.
+        "distributed.deploy.lost-worker-timeout": lost_worker_timeout,
         "logging.distributed": "critical",
     }
     with (
@@ -107,6 +110,11 @@ def pool(request):
 
 def on(*names):
     return pytest.mark.parametrize("pool", names, indirect=True)
+
+
+def linger():
+    time.sleep(2.0)  # longer than the executor is left alone
+    return 0.0
 
 
 def end_by_exit():
@@ -208,6 +216,23 @@ def test_a_point_that_always_kills_is_named_after_all_others_are_done(pool, die)
     np.testing.assert_array_equal(found[OTHERS], -LINE[OTHERS, 0])
     assert np.isnan(found[14])
     np.testing.assert_array_equal(collect(evaluator, LINE[:5]), -LINE[:5, 0])
+
+
+def test_a_cluster_of_dask_that_gives_its_workers_up_is_told(monkeypatch, caplog):
+    monkeypatch.setattr(foreign, "LOSS_SECONDS", 0.5)
+    # So soon no worker is replaced.
+    with dask_cluster(lost_worker_timeout="1 ms") as client:
+        workers = client.cluster.workers
+        with pytest.raises(KilledWorker, match="end_by_sigkill"):
+            client.submit(end_by_sigkill).result()
+        wait_for(lambda: len(workers) == 1)
+        slow = evaluator_of(linger, client)
+        np.testing.assert_array_equal(collect(slow)[OTHERS], -LINE[OTHERS, 0])
+        evaluator = evaluator_of(end_by_sigkill, client)
+        with pytest.raises(BackendError, match=r"given up 2 of 2 workers.*lost-worker-timeout"):
+            collect(evaluator)
+    (told,) = {r.message for r in caplog.records if "given up" in r.message}
+    assert told.startswith("The Dask cluster has given up 1 of 2 workers and goes on")
 
 
 @on("loky")

@@ -26,6 +26,9 @@ LARGE_GRAPH = "distributed.admin.large-graph-warning-threshold"
 ASK_SECONDS = 1.0
 """How often a Dask scheduler is asked for its workers."""
 
+LOSS_SECONDS = 60.0
+"""So long a Dask cluster may have fewer workers than it is meant to start before that is told."""
+
 SIZE_NAMES = ("num_workers", "_max_workers", "_processes", "size")
 """Where pools keep their number of workers: mpi4py; concurrent.futures and loky; multiprocessing;
 schwimmbad. Only the first and the last are public, and where none is there cores are counted."""
@@ -115,6 +118,7 @@ class DaskCluster(Cluster):
         self._executor = self._client.get_executor(pure=False)
         self._was_empty = False
         self._n_slots, self._asked = 1, -math.inf
+        self._n_given_up, self._since, self._is_told = 0, math.inf, False
 
     @staticmethod
     def recognises(pool: object) -> bool:
@@ -146,10 +150,38 @@ class DaskCluster(Cluster):
                 "computed until then is kept; give the client of a running cluster to a new "
                 "sampler."
             )
+        self._look_for_losses()
         is_empty = self._ask() == 0
         if is_empty and not self._was_empty:
             LOGGER.warning("The Dask cluster has no workers; waiting for some.")
         self._was_empty = is_empty
+
+    def _look_for_losses(self) -> None:
+        """Tell of workers that the cluster has given up, and raise if no other is left.
+
+        A cluster of Dask replaces a worker that dies, but not one that happens to be dead once more
+        some seconds later, as workers are that die again and again over one call.
+        """
+        cluster = self._client.cluster  # that this process started, or None
+        wanted, there = getattr(cluster, "worker_spec", {}), getattr(cluster, "workers", {})
+        n_given_up = len(wanted) - len(there)
+        if n_given_up != self._n_given_up:
+            self._n_given_up, self._since, self._is_told = n_given_up, time.monotonic(), False
+        if n_given_up <= 0 or time.monotonic() < self._since + LOSS_SECONDS or self._is_told:
+            return
+        lost = f"The Dask cluster has given up {n_given_up} of {len(wanted)} workers"
+        remedy = (
+            "their processes died several times within seconds, for which memory is the usual"
+            " reason. The setting distributed.deploy.lost-worker-timeout of Dask says how soon a"
+            " worker is given up."
+        )
+        if not there:
+            raise BackendError(
+                f"{lost}, so that no answer will come: {remedy} What was computed until then is"
+                " kept; give the client of a new cluster to a new sampler."
+            )
+        self._is_told = True
+        LOGGER.warning("%s and goes on with the others: %s", lost, remedy)
 
     def _ask(self) -> int:
         # The scheduler is asked, which takes milliseconds; while it cannot be reached the last
