@@ -15,6 +15,7 @@ from nautilus.prior import Prior, PriorMap
 from nautilus.run.estimate import Estimate, phase_rows
 from nautilus.run.landscape import above_floor, floor_finding
 from nautilus.run.state import Phase, RunState
+from nautilus.run.support import current_config
 from nautilus.run.trust import is_tame
 from nautilus.run_information import RunInformation
 from nautilus.runfile import Account, Answer, RunHeader
@@ -122,7 +123,7 @@ def describe_run(header: RunHeader, state: RunState, account: Account) -> RunInf
         explored.append(state.pending.n_done)
     return RunInformation(
         n_dim=header.config.n_dim,
-        n_live=header.config.n_live,
+        n_live=current_config(header.config, state).n_live,
         phase=state.phase.value,
         n_stages=len(state.ledger.stages),
         n_proposals=len(state.proposals),

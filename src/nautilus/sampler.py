@@ -27,7 +27,7 @@ from nautilus.result import warn_about
 from nautilus.run.config import Goal
 from nautilus.run.stop import StopReason
 from nautilus.session import Session
-from nautilus.settings import N_LIVE, make_config, make_goal, periodic_axes
+from nautilus.settings import N_LIVE, make_config, make_goal, parse_support, periodic_axes
 
 
 class Sampler(Legacy):
@@ -259,6 +259,7 @@ class Sampler(Legacy):
         deadline: datetime | float | Literal["slurm"] | None = None,
         grace: float = GRACE_SECONDS,
         replicate: bool | Judge = False,
+        n_live: int | None = None,
     ) -> bool:
         """Explore, then sample, until the goal or a limit is reached; call again to go on.
 
@@ -301,6 +302,13 @@ class Sampler(Legacy):
             `replica` is the second result. The limits are those of both runs together; `callback`
             hears of the second one after the first, counting from zero. With a file, the second
             one is kept beside it as ``<name>.replica.<suffix>``, and is continued likewise.
+        n_live
+            Effective number of points that every contour must hold inside from now on; by default
+            the number that the run has. With a larger one the ladder climbs once more from the
+            prior up; emulators learn from all points, and all count in the result. Contours still
+            have `n_update` calls each. `result` can be read
+            meanwhile, but its error is infinite, as it is in every exploration, until a sampling
+            stage stands again. Kept in the file: a script that is repeated goes on with it.
 
         Returns
         -------
@@ -335,17 +343,22 @@ class Sampler(Legacy):
         goal = make_goal(f_live, n_shell, n_eff, n_like_max, discard_exploration)
         limits = make_limits(timeout, deadline, grace)
         judge = make_judge(replicate)
+        support = None if n_live is None else parse_support(n_live)
         self.discard_exploration = goal.discard_exploration
         session = self._session
 
         def carry_on(run: Session, goal: Goal, limits: Limits) -> StopReason:
             reporter = make_reporter(verbose, callback=callback)
+            wanted = support if run is session else session.current_config.n_live
             try:
                 with closing(reporter):
                     if verbose:
-                        told = {"n_live": run.config.n_live, "seed": run.config.seed}
+                        told = {
+                            "n_live": wanted or run.current_config.n_live,
+                            "seed": run.config.seed,
+                        }
                         reporter.note(header_line(__version__, self.n_dim, **told))
-                    return run.run(goal, limits, reporter)
+                    return run.run(goal, limits, reporter, wanted)
             except (KeyboardInterrupt, Termination):
                 before = "" if run is session else "nautilus: the first of two runs is complete.\n"
                 Output(sys.stderr).write(f"{before}{run.how_to_continue()}\n")

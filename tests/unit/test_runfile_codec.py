@@ -137,6 +137,8 @@ FROZEN = {
             "n_detours": "int",
             "findings": "str, ...",
             "f_remaining": "float",
+            "n_live": "int or None",
+            "n_before": "int",
             "n_stages": "int",
             "is_pending": "bool",
             "n_proposals": "int",

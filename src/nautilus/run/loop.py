@@ -12,9 +12,14 @@ from nautilus.geometry.fit import least_points
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate, estimate
+from nautilus.run.findings import (
+    LADDER_GIVEN_UP,
+    MANY_SURPRISES,
+    N_ROUNDS_MAX,
+    ROUNDS_DISAGREE,
+)
 from nautilus.run.landscape import N_FEW, above_floor, floor_finding, is_second_floor
 from nautilus.run.level import Level, log_volume_inside
-from nautilus.run.mixture import history_log_density
 from nautilus.run.plan import (
     N_POSTERIOR_MIN,
     is_worth_refitting,
@@ -28,6 +33,7 @@ from nautilus.run.plan import (
 )
 from nautilus.run.state import Phase, RunState
 from nautilus.run.stop import StopReason
+from nautilus.run.support import current_config, n_missing_from_cube, supporting_points
 from nautilus.run.trust import view_last_stage
 
 N_LEARNABLE = 50
@@ -39,14 +45,8 @@ N_SEARCH = 20
 N_SURPRISES_MAX = 8
 """So many surprises of the sampling phase re-open exploration; a further one is a finding."""
 
-N_ROUNDS_MAX = 12
-"""Rounds with the posterior as target that may follow each other before none is calm."""
-
 N_DETOURS_MAX = 12
 """A ladder that is unfinished after so many rounds with the posterior as target is given up."""
-
-LADDER_GIVEN_UP = "the ladder of contours stopped rising before its end"
-"""Finding of a run whose ladder is unfinished after all its detours."""
 
 N_STALLED, RISE_MIN = 6, 0.03
 """A ladder is stalled if its last six contours gained fewer e-folds of volume than this each."""
@@ -133,7 +133,7 @@ def steps(
     Closing the generator between two steps leaves the last yielded state as the
     state of the run: nothing else has changed.
     """
-    n_start = state.n_like
+    n_start, config = state.n_like, current_config(config, state)
     while True:
         if is_over():
             yield Step(state, "", StopReason.TIME)
@@ -256,6 +256,10 @@ def _next_search(
 
 
 def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
+    n_missing = n_missing_from_cube(state, config)
+    if n_missing > 0:
+        planned = plan_cube(state, config, n_missing, Phase.EXPLORATION, run_tasks)
+        return Step(planned, "drawing from the prior")
     level = look_up(state, config)
     state = replace(state, f_remaining=level.f_remaining)
     is_done = level.f_remaining < goal.f_unseen
@@ -272,11 +276,7 @@ def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: Ru
         n_last = state.ledger.stages[-1].n_points
         if view.is_calm(n_last) or state.n_rounds >= N_ROUNDS_MAX:
             if not view.is_calm(n_last):
-                state = _with_finding(
-                    state,
-                    f"{N_ROUNDS_MAX} rounds of exploration with the posterior as target"
-                    " did not agree with each other",
-                )
+                state = _with_finding(state, ROUNDS_DISAGREE)
             state = replace(state, phase=Phase.SAMPLING, n_rounds=0)
             return _next_sampling(state, config, goal, run_tasks)
     n_points = max(2 * config.n_stage, N_POSTERIOR_MIN)
@@ -296,8 +296,7 @@ def is_stalled(state: RunState, config: Config, log_volume: float) -> bool:
     contours = [p for p in recent if isinstance(p, LearnedProposal)]
     if len(contours) < N_STALLED or any(p.target.is_posterior for p in contours):
         return False
-    log_g = history_log_density(state.table.log_q, state.ledger.stages)
-    start = log_volume_inside(state.ledger.log_l, log_g, contours[0].target.log_level)
+    start = log_volume_inside(*supporting_points(state), contours[0].target.log_level)
     # A stage with fewer points than the support cannot gain as much.
     expected = min(1.0, config.n_stage / config.n_live)
     return bool(start - log_volume < RISE_MIN * N_STALLED * expected)
@@ -316,7 +315,7 @@ def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTa
             )  # fmt: skip
             step = _next_exploration(state, config, goal, run_tasks)
             return replace(step, message="a surprise re-opened exploration")
-        state = _with_finding(state, "sampling stages kept bringing surprises")
+        state = _with_finding(state, MANY_SURPRISES)
     if state.f_remaining >= goal.f_unseen and LADDER_GIVEN_UP not in state.findings:
         # The ladder ended at the larger f_live of an earlier run.
         state = replace(state, phase=Phase.EXPLORATION, n_rounds=0, n_detours=0)

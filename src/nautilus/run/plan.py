@@ -22,6 +22,7 @@ from nautilus.run.level import Level, choose_level
 from nautilus.run.mixture import history_log_density
 from nautilus.run.shares import contour_shares, posterior_shares, whole_counts
 from nautilus.run.state import PendingStage, Phase, RunState, Stage
+from nautilus.run.support import supporting_points
 from nautilus.run.trust import N_EFF_MIN
 from nautilus.run.unexpected import unexpected_points
 
@@ -77,9 +78,9 @@ def plan_neighbourhoods(state: RunState, config: Config, run_tasks: RunTasks) ->
 
 
 def look_up(state: RunState, config: Config) -> Level:
-    """Return the highest contour that the points seen so far support."""
-    log_g = history_log_density(state.table.log_q, state.ledger.stages)
-    return choose_level(landscape(state.ledger.log_l, log_g), log_g, config.n_live)
+    """Return the highest contour that the points of this climb support."""
+    log_l, log_g = supporting_points(state)
+    return choose_level(landscape(log_l, log_g), log_g, config.n_live)
 
 
 def plan_contour(state: RunState, config: Config, level: Level, run_tasks: RunTasks) -> RunState:

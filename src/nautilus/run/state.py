@@ -232,6 +232,11 @@ class RunState:
         What was noticed that says the result is not to be trusted.
     f_remaining
         Share of the evidence above the last cap, as far as known.
+    n_live
+        Effective points wanted inside each contour, if it was raised; None for the number that
+        the run was configured with.
+    n_before
+        Number of stages from before it was raised.
     """
 
     ledger: Ledger
@@ -244,6 +249,8 @@ class RunState:
     pending: PendingStage | None = None
     findings: tuple[str, ...] = ()
     f_remaining: float = 1.0
+    n_live: int | None = None
+    n_before: int = 0
 
     @property
     def n_like(self) -> int:

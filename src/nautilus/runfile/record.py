@@ -83,7 +83,7 @@ class Progress:
 
     Parameters
     ----------
-    phase, n_surprises, n_rounds, n_detours, findings, f_remaining
+    phase, n_surprises, n_rounds, n_detours, findings, f_remaining, n_live, n_before
         See `nautilus.run.state.RunState`.
     n_stages
         Number of complete stages.
@@ -105,6 +105,8 @@ class Progress:
     n_detours: int
     findings: tuple[str, ...]
     f_remaining: float
+    n_live: int | None
+    n_before: int
     n_stages: int
     is_pending: bool
     n_proposals: int

@@ -119,6 +119,8 @@ def _progress(state: RunState, account: Account, written: Written) -> Progress:
         n_detours=state.n_detours,
         findings=state.findings,
         f_remaining=state.f_remaining,
+        n_live=state.n_live,
+        n_before=state.n_before,
         n_stages=len(state.ledger.stages),
         is_pending=state.pending is not None,
         n_proposals=len(state.proposals),
