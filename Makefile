@@ -40,13 +40,14 @@ export NO_MKDOCS_2_WARNING := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test checks lint format types imports docs pytest parallel wheel \
-	wheel-installed test-fast test-parallel test-statistical test-calibration test-resilience \
-	test-wheel test-frontends benchmark scoreboard clean
+	wheel-installed test-fast test-long test-parallel test-statistical test-calibration \
+	test-resilience test-wheel test-frontends benchmark scoreboard clean
 
 help:
 	@echo "make demo              fit a real data set; results go to out/"
 	@echo "make test              everything that must pass: style, types, imports, docs, tests, wheel"
 	@echo "make test-fast         tests of the algorithm, and of one pool: a minute on two cores"
+	@echo "make test-long         tests of the rest that make test leaves out (minutes)"
 	@echo "make test-parallel     tests of pools, N=20 times; with ALL=1 all combinations"
 	@echo "make test-statistical  the long statistical suite (about an hour on two cores)"
 	@echo "make test-calibration  simulated data sets, Bayes factors, two modes (many hours)"
@@ -109,6 +110,10 @@ test-fast: $(DEVELOP)
 	NAUTILUS_TEST_POOL=2 $(RUN) -m pytest -q $(ON_CORES) -m "not long" \
 		$(ALGORITHM:%=tests/unit/test_%.py) tests/property/test_prior.py \
 		tests/property/test_proposal.py tests/parallel/test_pools.py
+
+# More combinations and more damage of what make test tries a part of.
+test-long: $(DEVELOP)
+	$(RUN) -m pytest $(ON_CORES) -m long tests/unit tests/property tests/resilience
 
 # The environment of the wheel stays, and has what unit tests need beside the wheel.
 $(WHEEL)/.installed: pyproject.toml

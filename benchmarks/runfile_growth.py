@@ -29,6 +29,7 @@ from nautilus.checkpoint_settings import CheckpointSettings
 from nautilus.model import make_prior_map
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.run.config import Config
+from nautilus.run.detection import detection_limit
 from nautilus.run.state import PendingStage, Phase, RunState, Stage, new_state
 from nautilus.runfile import Account, Answer, RunStore
 from nautilus.runfile.codec import encode
@@ -111,7 +112,11 @@ class Growth:
         """Return an answer of the right size."""
         n = self.state.ledger.n_points
         weights = np.log(self.rng.random(n))
-        return Answer(weights, 0.0, 0.1, float(n), 1.0, 0.5, (), discard_exploration=False)
+        limit = detection_limit(new_state(2))
+        return Answer(
+            weights, 0.0, 0.1, float(n), 1.0, 0.5, (), discard_exploration=False,
+            detection_limit=limit,
+        )  # fmt: skip
 
     def grow(self) -> None:
         """Add a stage as a run does: planned, evaluated in parts, complete."""

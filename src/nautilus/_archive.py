@@ -155,8 +155,8 @@ def _foreign(where: Path, kind: str) -> CheckpointForeignError:
 
 
 def _plain(value: Any) -> Any:
-    """Return a number of NumPy as one of Python."""
-    return value.item()
+    """Return a number or an array of NumPy as numbers of Python."""
+    return value.tolist()
 
 
 def _tupled(value: Any) -> Any:

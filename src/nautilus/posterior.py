@@ -20,6 +20,7 @@ from nautilus.errors import CheckpointDamagedError, NautilusError, SettingsError
 from nautilus.report.format import format_count, format_log_z, format_number
 from nautilus.report.record import SAMPLING
 from nautilus.report.table import Table, html_table, parameter_table, text_table
+from nautilus.run.detection import DetectionLimit
 from nautilus.run_information import RunInformation
 
 __all__ = ["Draws", "Posterior", "edge_mass", "equal_weight"]
@@ -76,6 +77,9 @@ class Posterior:
     periodic
         Both ends of the range of each periodic parameter, which are one point, shape (d, 2); NaN
         for a parameter that is not periodic. None if none is.
+    detection_limit
+        How large a part of the posterior could have been missed by all points; None if it is not
+        known.
 
     Notes
     -----
@@ -110,6 +114,7 @@ class Posterior:
     seed: int
     run: RunInformation | None = None
     periodic: FloatArray | None = None
+    detection_limit: DetectionLimit | None = None
 
     def __post_init__(self) -> None:
         replace = object.__setattr__
@@ -298,6 +303,8 @@ class Posterior:
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["run"] = None if self.run is None else asdict(self.run)
+        limit = self.detection_limit
+        values["detection_limit"] = None if limit is None else asdict(limit)
         _archive.write_archive(path, "posterior", values, overwrite=overwrite)
 
     @classmethod
@@ -314,6 +321,8 @@ class Posterior:
         try:
             told = values.get("run")
             values["run"] = None if told is None else RunInformation(**told)
+            limit = values.get("detection_limit")
+            values["detection_limit"] = None if limit is None else DetectionLimit(**limit)
             checked = cls(**values)
         except (NautilusError, TypeError) as error:
             raise CheckpointDamagedError(f"{path} does not hold a posterior: {error}") from error
@@ -351,11 +360,24 @@ class Posterior:
             ("information", f"{format_number(self.information)} nats"),
             ("n_eff", f"{calls} ({diagnostics})"),
             ("stopped", self.stop_reason),
+            *self._limits(),
             *(("finding", finding) for finding in self.findings),
             *(("note", note) for note in self.notes),
             *self._advice(),
         ]
         return [f"{label:11}  {text}" for label, text in told if text]
+
+    def _limits(self) -> tuple[tuple[str, str], ...]:
+        """Say how large a part could have been missed."""
+        limit = self.detection_limit
+        if limit is None:
+            return ()
+        told = f"parts above {100 * limit.anywhere:.2g} % of the prior"
+        if len(limit.log_l):
+            share = 100 * float(np.median(limit.share))
+            told += f", or {share:.2g} % of a contour around them,"
+        hit = f"would have been hit ({limit.probability:.0%})"
+        return (("limit", told), ("", f"{hit}; smaller ones leave no trace"))
 
     def _advice(self) -> tuple[tuple[str, str], ...]:
         """Say what to change if calls are expensive and most of them explored."""

@@ -12,6 +12,7 @@ from nautilus.evaluate.counts import Counts
 from nautilus.parameters import free_parameters
 from nautilus.posterior import Posterior, edge_mass
 from nautilus.prior import Prior, PriorMap
+from nautilus.run.detection import detection_limit
 from nautilus.run.estimate import Estimate, phase_rows
 from nautilus.run.landscape import above_floor, floor_finding
 from nautilus.run.state import Phase, RunState
@@ -181,6 +182,7 @@ def make_posterior(  # noqa: PLR0913 - one argument per part of the result
         seed=seed,
         run=run,
         periodic=periodic,
+        detection_limit=answer.detection_limit,
     )
 
 
@@ -199,6 +201,7 @@ def make_answer(state: RunState, estimates: Estimates, discard_exploration: bool
         tail_index=estimate.tail_index,
         findings=findings_of(state, estimates),
         discard_exploration=discard_exploration,
+        detection_limit=detection_limit(state),
     )
 
 

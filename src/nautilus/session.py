@@ -394,6 +394,7 @@ class Session:
         NoResultError
             If no point has any weight yet.
         """
+        self._require_densities()
         state = self.state_to_read
         answer = make_answer(state, self.estimate, discard_exploration)
         return make_posterior(
@@ -522,6 +523,7 @@ class Session:
         )  # fmt: skip
 
     def _answer_to_save(self) -> Answer | None:
+        self._require_densities()
         discard = self.goal is not None and self.goal.discard_exploration
         return make_answer(self.state, self._complete_estimate, discard)
 

@@ -174,9 +174,14 @@ def examine(path, content):
 
 
 def blocks(kinds):
-    """Return mutators with some of their numbers at a time."""
+    """Return mutators with some of their numbers at a time; all but the first are long."""
     return [
-        pytest.param(mutate, range(start, min(start + 50, n)), id=f"{mutate.__name__}-{start}")
+        pytest.param(
+            mutate,
+            range(start, min(start + 50, n)),
+            id=f"{mutate.__name__}-{start}",
+            marks=[pytest.mark.long] if start else [],
+        )
         for mutate, n in kinds.items()
         for start in range(0, n, 50)
     ]

@@ -5,12 +5,12 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nautilus import NautilusError, Prior, Sampler, load
 
-N_LIKE = 1500
+N_LIKE = 1200
 """More calls than the run takes."""
 
 KINDS = ("limit", "interrupt", "error", "callback", "exit", "time")
@@ -21,7 +21,7 @@ class SomeError(Exception):
 
 
 def bent(p):
-    return -40 * ((p["a"] - p["b"] ** 2) ** 2 + (p["b"] - 0.2) ** 2), p["a"] > p["b"]
+    return -10 * ((p["a"] - p["b"] ** 2) ** 2 + (p["b"] - 0.2) ** 2), p["a"] > p["b"]
 
 
 def make_prior():
@@ -47,7 +47,7 @@ class Stopping:
 def carry_on(path, log_l=bent, pool=None, **limits):
     """Carry the run in a file on until it stops."""
     with Sampler(
-        make_prior(), log_l, filepath=path, pool=pool, n_live=60, n_update=100, n_networks=1,
+        make_prior(), log_l, filepath=path, pool=pool, n_live=50, n_update=120, n_networks=1,
         neural_network_kwargs={"hidden_layer_sizes": (8,), "max_iter": 3}, seed=6, n_recheck=1,
         save_interval=0.0,
     ) as sampler:  # fmt: skip
@@ -91,19 +91,20 @@ def expected(tmp_path_factory):
 STOP = st.tuples(st.sampled_from(KINDS), st.integers(0, N_LIKE), st.booleans())
 
 
-@settings(
-    max_examples=12, deadline=None, derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # fmt: skip
-@given(stops=st.lists(STOP, max_size=5))
-def test_a_run_that_is_stopped_anywhere_is_the_run(stops, expected, tmp_path_factory):
-    path = tmp_path_factory.mktemp("stopped") / "run.nautilus"
-    for kind, n, is_threaded in stops:
-        with ThreadPoolExecutor(2) if is_threaded else nullcontext() as pool:
-            stop(path, kind, n, pool)
-    found = carry_on(path)
-    assert found == expected
-    assert bits(load(path)) == expected
+@pytest.mark.parametrize("n_examples", [6, pytest.param(40, marks=pytest.mark.long)])
+def test_a_run_that_is_stopped_anywhere_is_the_run(n_examples, expected, tmp_path_factory):
+    @settings(max_examples=n_examples)
+    @given(stops=st.lists(STOP, min_size=1, max_size=4))
+    def check(stops):
+        path = tmp_path_factory.mktemp("stopped") / "run.nautilus"
+        for kind, n, is_threaded in stops:
+            with ThreadPoolExecutor(2) if is_threaded else nullcontext() as pool:
+                stop(path, kind, n, pool)
+        found = carry_on(path)
+        assert found == expected
+        assert bits(load(path)) == expected
+
+    check()
 
 
 def test_numbers_that_differ_are_seen(expected, tmp_path):

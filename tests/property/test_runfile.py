@@ -97,7 +97,7 @@ def test_blobs_of_every_type_come_back(blobs):
     assert loaded.tobytes() == blobs.tobytes()
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(
     records(RECORDS["LearnedProposal"]), st.integers(0, 10**6), st.binary(min_size=1, max_size=4)
 )

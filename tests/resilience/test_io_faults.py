@@ -104,26 +104,26 @@ class TestSaving:
     @pytest.mark.parametrize("is_lasting", [False, True], ids=["once", "for_ever"])
     @pytest.mark.parametrize("kind", sorted({*CODES, *OF_THE_PACKAGE} - {"rename", "truncate"}))
     def test_each_call_fails(self, kind, is_lasting, trial, n_calls, some):
-        for k in some(n_calls[kind], 4):
+        for k in some(n_calls[kind], 2):
             trial(Fault(kind, k, is_lasting))
 
     @pytest.mark.parametrize("kind", ["write", "sync", "delete", "lock", "link", "unlink", "fsync"])
     def test_each_call_succeeds_but_is_reported_as_failed(self, kind, trial, n_calls, some):
-        for k in some(n_calls[kind], 4):
+        for k in some(n_calls[kind], 2):
             trial(Fault(kind, k, how="all"))
 
     def test_each_write_is_torn(self, trial, n_calls, some):
-        for k in some(n_calls["write"], 8):
+        for k in some(n_calls["write"], 4):
             trial(Fault("write", k, how="half"))
 
     @pytest.mark.parametrize("is_lasting", [False, True], ids=["once", "for_ever"])
     def test_others_have_the_file_whenever_it_is_wanted(self, is_lasting, trial, n_calls, some):
-        for k in some(n_calls["lock"], 4):
+        for k in some(n_calls["lock"], 2):
             trial(Fault("lock", k, is_lasting, code=apsw.SQLITE_BUSY))
 
     @pytest.mark.parametrize("how", ["nothing", "half"])
     def test_the_disk_is_full_from_each_write_on(self, how, trial, n_calls, some):
-        for k in some(n_calls["write"], 8):
+        for k in some(n_calls["write"], 4):
             trial(Fault("write", k, is_lasting=True, how=how, code=apsw.SQLITE_FULL))
 
 
@@ -167,7 +167,7 @@ class TestRecovery:
         self, kind, is_lasting, left, n_calls_left, some, tmp_path, inspector, count
     ):
         assert n_calls_left[kind]
-        for k in some(n_calls_left[kind], 4):
+        for k in some(n_calls_left[kind], 2):
             folder, fault = tmp_path / f"{k}", Fault(kind, k, is_lasting)
             shutil.copytree(left[0], folder)
             disk, path = Disk(folder), folder / "run.db"

@@ -8,8 +8,8 @@ from kills import Chain, KillServer
 from logged_run import N_EFF, N_TEST, bits, log_l, make_sampler
 
 KILLS = {
-    "time": (5, 150), "call": (3, 60), "statement": (4, 100), "disk": (5, 120),
-    "workers and time": (2, 30), "workers and call": (1, 20), "recheck": (2, 20),
+    "time": (3, 150), "call": (2, 60), "statement": (3, 100), "disk": (3, 120),
+    "workers and time": (1, 30), "workers and call": (1, 20), "recheck": (1, 20),
 }  # fmt: skip
 """How often a run is killed in which way: in the quick form, and of 500 in the long one."""
 
@@ -79,7 +79,7 @@ def test_a_run_with_workers(way, kill):
     kill(f"workers and {way}", way, pool=2, is_begun=True)
 
 
-@pytest.mark.parametrize("k", [25, 50])
+@pytest.mark.parametrize("k", [25, pytest.param(50, marks=pytest.mark.long)])
 def test_only_what_was_under_way_is_lost(k, server, tmp_path, count):
     """A chunk takes 0.3 s: six calls, or fewer on a slow machine."""
     chain = Chain(server, tmp_path, sleep=0.05)

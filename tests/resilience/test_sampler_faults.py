@@ -86,7 +86,7 @@ def n_calls(tmp_path_factory):
 
 def test_a_disk_that_fails_for_ever(attempt, expected, n_calls, some, count):
     errors = set()
-    for k in some(n_calls, 10, 60):
+    for k in some(n_calls, 5, 60):
         case = attempt(f"{k}")
         case.disk.rule = Fault("any", k, is_lasting=True)
         for _ in range(2):
@@ -101,7 +101,7 @@ def test_a_disk_that_fails_for_ever(attempt, expected, n_calls, some, count):
 @pytest.mark.parametrize("how", ["nothing", "all"])
 def test_a_disk_that_fails_once(how, attempt, expected, n_calls, some, count):
     errors = set()
-    for k in some(n_calls, 8, 60):
+    for k in some(n_calls, 5, 60):
         case = attempt(f"{k}")
         case.disk.rule = Fault("any", k, how=how)
         errors.add(type(error_of(case.run)))
@@ -124,7 +124,7 @@ class Late:
 
 def test_each_call_fails_when_a_run_is_to_go_on(attempt, expected, some, count):
     """Memory is ahead of the file by then, and must not be replaced by what is in it."""
-    for k in some(100, 14):
+    for k in some(100, 7):
         case = attempt(f"{k}")
         case.disk.rule = Late(case.points)
         assert type(error_of(case.run)) is CheckpointStorageError

@@ -28,8 +28,9 @@ def defaults_with(function: Callable[..., Any], **new: Any) -> tuple[Any, ...]:
 def small_runs(monkeypatch):
     """Make runs short that leave their size to the defaults."""
     small = defaults_with(
-        Sampler.__init__, n_live=50, n_networks=1, neural_network_kwargs={"max_iter": 4}, seed=3
-    )
+        Sampler.__init__, n_live=50, n_update=150, n_networks=1, seed=3,
+        neural_network_kwargs={"hidden_layer_sizes": (8,), "max_iter": 4},
+    )  # fmt: skip
     monkeypatch.setattr(inspect.unwrap(Sampler.__init__), "__defaults__", small)
     short = defaults_with(Sampler.run, n_eff=200)
     monkeypatch.setattr(inspect.unwrap(Sampler.run), "__defaults__", short)

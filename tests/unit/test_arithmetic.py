@@ -41,7 +41,7 @@ def flat_disc_on_a_floor(x):
 
 
 def sampler_of(log_l, pool=None, n_dim=2, **more):
-    settings = {"n_live": 100, "n_networks": 1, "seed": 1, "pass_dict": False}
+    settings = {"n_live": 50, "n_update": 150, "n_networks": 1, "seed": 1, "pass_dict": False}
     return Sampler(prior_of(n_dim), log_l, pool=pool, **settings | more)
 
 

@@ -35,7 +35,7 @@ class TestRanks:
     @pytest.mark.parametrize("check", [uniform_ranks, right_width])
     def test_right_posteriors_are_blamed_at_the_stated_rate(self, check, seed):
         rng = np.random.default_rng(seed)
-        n_times = 3000
+        n_times = 1000
         failed = alarms(check, lambda: ranks_of(rng), n_times)
         low, high = stats.binom.ppf([1e-4, 1 - 1e-4], n_times, RATE)
         assert low <= failed <= high
@@ -155,7 +155,7 @@ KNOWN = {name: model for name, model in all_models().items() if model.log_z is n
 def test_known_evidences_are_averages_of_the_likelihood(name, seed):
     model, rng = KNOWN[name], np.random.default_rng(seed)
     data = model.simulate(model.draw(rng), rng)
-    cube = rng.random((400_000, len(model.distributions)))
+    cube = rng.random((200_000, len(model.distributions)))
     log_l = model.log_likelihood(data, model.prior().unit_to_dictionary(cube))
     weights = np.exp(log_l - log_l.max())
     mean, error = weights.mean(), weights.std() / np.sqrt(len(weights))

@@ -14,6 +14,7 @@ from nautilus.checkpoint_settings import CheckpointSettings
 from nautilus.errors import CheckpointBusyError, SaveDelayedWarning
 from nautilus.model import make_prior_map
 from nautilus.run.config import Config
+from nautilus.run.detection import detection_limit
 from nautilus.run.state import PendingStage, Phase, Stage, new_state
 from nautilus.runfile import Account, Answer, read_run
 
@@ -199,7 +200,8 @@ def test_weights_are_written_when_there_are_a_tenth_more(start, disk):
         stage = Stage(Phase.EXPLORATION, np.array([10]))
         ledger = ledger.append(stage, np.full((10, 2), 0.5), np.zeros(10), None)
         work.state = replace(work.state, ledger=ledger, pending=None)
-        found = Answer(np.zeros(10 * n), 0.0, 0.0, 1.0, 1.0, 0.0, (), False)
+        limit = detection_limit(new_state(2))
+        found = Answer(np.zeros(10 * n), 0.0, 0.0, 1.0, 1.0, 0.0, (), False, limit)
         work.save(is_step=True, answer=lambda found=found: found)
         if disk.answer is not None:
             sizes.append(len(disk.answer.log_weights))

@@ -1,6 +1,7 @@
 """The command that says why a parallel run is slow, or does not start."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -468,6 +469,13 @@ class TestSelfTests:
         outcome = try_backend(SelfTest("x", "x"), [sys.executable, "-c", code], seconds)
         assert (outcome.state, outcome.note) == ("failed", note)
 
+    @pytest.mark.parametrize("trial", ["threads", "processes"])
+    def test_what_works_is_told_with_its_times(self, trial):
+        (test,) = [test for test in SELF_TESTS if test.trial == trial]
+        outcome = try_backend(test, command_of(test, None), LONG)
+        assert outcome.state == "ok", outcome
+        assert re.fullmatch(r"\d+\.\d\d s to start, \d+ us per call", outcome.note)
+
     def test_why_one_is_not_tried(self):
         serial, mpi = SELF_TESTS[0], SelfTest("mpi", "mpi", "mpi4py", is_launched=True)
         assert obstacle(serial, {"mpi4py": "broken"}, "no launcher") == ""
@@ -520,6 +528,7 @@ def rows_of(output):
 
 
 class TestCommand:
+    @pytest.mark.long
     def test_all_backends_that_are_installed_work(self):
         status, output = doctor("--timeout", str(LONG))
         rows = rows_of(output)

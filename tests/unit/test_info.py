@@ -18,6 +18,7 @@ from nautilus.cli.facts import Facts, Writer, read_facts
 from nautilus.cli.info import text_of
 from nautilus.report.format import format_log_z
 from nautilus.run.config import Goal
+from nautilus.run.detection import detection_limit
 from nautilus.run.loop import answer
 from nautilus.run.state import new_state
 from nautilus.runfile import Account, Clocks, RunStore, lock, new_header, read_run, schema, writing
@@ -73,8 +74,9 @@ def with_answer(state, n_stages):
     some = replace(state, ledger=replace(first, **arrays), pending=None)
     said = answer(replace(some, table=new_state(2).table).with_all_densities(in_turn), False)
     return Answer(
-        said.log_weights, said.log_z, said.log_z_err, said.n_eff, 0.1, said.tail_index, (), False
-    )
+        said.log_weights, said.log_z, said.log_z_err, said.n_eff, 0.1, said.tail_index, (), False,
+        detection_limit(new_state(2)),
+    )  # fmt: skip
 
 
 def in_turn(function, tasks):

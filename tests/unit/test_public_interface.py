@@ -136,7 +136,10 @@ class TestFreshDraws:
         spread = np.sqrt(8 * weights * (1 - weights))
         wide = spread > 0.7
         assert abs(np.mean(((counts - 8 * weights) / np.maximum(spread, 0.1))[wide] ** 2) - 1) < 0.3
-        assert np.corrcoef(counts, weights)[0, 1] > 0.9
+        # Counts scatter about 8 w with the variance 8 w (1 - w), which dilutes the correlation.
+        follows = np.var(8 * weights)
+        expected = np.sqrt(follows / (follows + np.mean(spread**2)))
+        assert abs(np.corrcoef(counts, weights)[0, 1] - expected) < 0.03
 
     def test_the_kth_call_is_the_same_for_one_seed(self):
         with ThreadPoolExecutor(2) as pool:
@@ -371,8 +374,12 @@ class TestFiles:
         assert_same(sampler, finished)
 
     def test_from_a_callback(self, tmp_path, finished):
+        def callback(record):
+            if record.message:  # a stage is complete, or the run has ended
+                sampler.save(tmp_path / "copy", overwrite=True)
+
         sampler = make(filepath=tmp_path / "own")
-        sampler.run(callback=lambda r: sampler.save(tmp_path / "copy", overwrite=True), **GOAL)
+        sampler.run(callback=callback, **GOAL)
         with make(filepath=tmp_path / "copy") as again:
             assert again.run(**GOAL)
         assert_same(again, finished)

@@ -114,7 +114,7 @@ class Search:
         }
 
 
-@pytest.mark.parametrize("step", [30, 180, 10_000])
+@pytest.mark.parametrize("step", [pytest.param(30, marks=pytest.mark.long), 180, 10_000])
 def test_a_search_that_writes_results_on_the_way(step, tmp_path):
     search = Search(tmp_path)
     found = search.fit(step)
@@ -157,7 +157,7 @@ def test_steps_that_are_written_over_each_other(tmp_path):
     assert np.diff([0, *sizes]).max() == 250
     assert sum(map(len, sampler.log_l)) == sum(map(len, sampler.points)) == sampler.n_like
     whole = Sampler(square(), bell_of, seed=2)
-    whole.run(n_eff=300)
+    whole.run(n_eff=300, n_like_max=sampler.n_like)
     assert whole.log_z == sampler.log_z == nautilus.load(written.path).log_z
     assert_is_bell(sampler.log_z, *sampler.posterior()[:2])
 

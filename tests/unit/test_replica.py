@@ -86,6 +86,18 @@ def pair():
 
 
 @pytest.fixture(scope="module")
+def first():
+    """Return a run without a second one, which tests that go on with it copy."""
+    sampler = make()
+    assert sampler.run(**GOAL)
+    return sampler
+
+
+def copy_of(sampler):
+    return pickle.loads(pickle.dumps(sampler))
+
+
+@pytest.fixture(scope="module")
 def n_first():
     """Return how many calls a run makes on two modes."""
     sampler = make(Forgetful(10**9))
@@ -104,20 +116,16 @@ def differing(first, second):
 
 class TestAgreement:
     def test_an_easy_problem_has_no_finding_whatever_the_seed(self, pair):
-        for seed in (1, 2, 3):
-            sampler = make(seed=seed)
-            assert sampler.run(replicate=True, **GOAL)
+        other = make(seed=1)
+        assert other.run(replicate=True, **GOAL)
+        for sampler in (pair, other):
             assert sampler.stop_reason is StopReason.GOAL
             assert sampler.result.findings == ()
-        assert pair.stop_reason is StopReason.GOAL
-        assert pair.result.findings == ()
 
-    def test_the_first_run_is_what_it_is_without(self, pair):
-        alone = make()
-        assert alone.run(**GOAL)
-        assert alone.replica is None
-        assert bits(alone.result)[:2] == bits(pair.result)[:2]
-        assert alone.result.notes == ()
+    def test_the_first_run_is_what_it_is_without(self, first, pair):
+        assert first.replica is None
+        assert bits(first.result)[:2] == bits(pair.result)[:2]
+        assert first.result.notes == ()
 
     def test_the_second_is_the_run_of_a_seed_that_follows_from_the_first(self, pair):
         seed = replica_seed(11)
@@ -142,15 +150,15 @@ class TestAgreement:
             f"a second run (seed {seed}) took {n_like} further calls and found the same",
         )
 
-    def test_processes_and_threads_give_the_same_bits(self, pair):
-        for pool in (2, (None, 2)):
-            with make(pool=pool) as sampler:
-                assert sampler.run(replicate=True, **GOAL)
-                assert both(sampler) == both(pair)
+    @pytest.mark.parametrize("pool", [2, pytest.param((None, 2), marks=pytest.mark.long)])
+    def test_processes_give_the_same_bits(self, pool, pair):
+        with make(pool=pool) as sampler:
+            assert sampler.run(replicate=True, **GOAL)
+            assert both(sampler) == both(pair)
 
-    def test_only_the_sampling_phase_can_be_compared(self):
+    def test_only_the_sampling_phase_can_be_compared(self, first):
         results = []
-        sampler = make()
+        sampler = copy_of(first)
         assert sampler.run(
             discard_exploration=True, replicate=lambda *given: results.extend(given), **GOAL
         )
@@ -158,7 +166,7 @@ class TestAgreement:
         assert len(sampler.result) < sampler.n_like
 
     def test_a_sampler_that_was_pickled_has_both(self, pair):
-        copy = pickle.loads(pickle.dumps(pair))
+        copy = copy_of(pair)
         assert both(copy) == both(pair)
         assert copy.run(replicate=True, **GOAL)
         assert both(copy) == both(pair)
@@ -202,7 +210,7 @@ class TestDifference:
             assert bits(sampler.result)[:3] == before
 
     def test_a_later_comparison_takes_the_place_of_an_earlier_one(self, path):
-        longer = {**GOAL, "n_eff": 1500}
+        longer = {**GOAL, "n_eff": 1200}
         with make(filepath=path) as sampler:
             with pytest.warns(UntrustedResultWarning, match="they differ"):
                 sampler.run(replicate=differing, **GOAL)
@@ -223,7 +231,7 @@ class TestDifference:
 
     @pytest.mark.parametrize("answer", [True, "", 3])
     def test_a_function_that_returns_no_sentence(self, answer, pair):
-        sampler = make()
+        sampler = copy_of(pair)
         with pytest.raises(SettingsError, match="expected a sentence"):
             sampler.run(replicate=lambda *_: answer, **GOAL)
         assert sampler.stop_reason is StopReason.INTERRUPTED
@@ -234,7 +242,7 @@ class TestDifference:
 class TestInterrupted:
     def test_the_first_result_is_intact_and_the_second_run_goes_on(self, pair, capsys):
         n_first = N_TEST + pair.n_like
-        counting = Counting([n_first + 500])
+        counting = Counting([n_first + 450])
         sampler = make(counting)
         with pytest.raises(KeyboardInterrupt, match="130"):
             sampler.run(replicate=True, **GOAL)
@@ -246,14 +254,14 @@ class TestInterrupted:
         assert bits(sampler.result)[:3] == bits(pair.result)[:3]
         (note,) = sampler.result.notes
         assert note.endswith("is not complete: nothing was compared")
-        assert 0 < sampler.replica.n_like < 500
+        assert 0 < sampler.replica.n_like < 450
         assert sampler.run(replicate=True, **GOAL)
         assert both(sampler) == both(pair)
         # Only the chunk that was interrupted was asked for twice.
         assert 0 < counting.n_calls - (n_first + N_TEST + pair.replica.n_like) < 100
 
     def test_an_error_in_the_second_run(self, pair):
-        sampler = make(Counting([N_TEST + pair.n_like + 500], ValueError("broken")))
+        sampler = make(Counting([N_TEST + pair.n_like + 450], ValueError("broken")))
         with pytest.raises(nautilus.LikelihoodError, match="broken"):
             sampler.run(replicate=True, **GOAL)
         assert sampler.stop_reason is StopReason.INTERRUPTED
@@ -288,7 +296,7 @@ class TestInterrupted:
             assert sampler.run(**GOAL)
         assert nautilus.load(path).findings == (DIFFERS + "they differ",)
 
-    @pytest.mark.parametrize("n", [3, 500])
+    @pytest.mark.parametrize("n", [3, 450])
     def test_the_same_script_goes_on_with_the_files(self, n, path, pair):
         n_first = N_TEST + pair.n_like
         with (
@@ -316,8 +324,8 @@ class TestInterrupted:
 
 
 class TestLimits:
-    def test_calls_of_both_count(self, pair):
-        sampler, most = make(), pair.n_like + 333
+    def test_calls_of_both_count(self, first, pair):
+        sampler, most = copy_of(first), pair.n_like + 333
         assert not sampler.run(replicate=True, n_like_max=most, **GOAL)
         assert sampler.stop_reason is StopReason.CALLS
         assert sampler.n_like + sampler.replica.n_like == most
@@ -335,15 +343,14 @@ class TestLimits:
         assert sampler.run(replicate=True, **GOAL)
         assert sampler.replica.n_like > 300
 
-    def test_time_of_both_counts(self, monkeypatch, pair):
+    def test_time_of_both_counts(self, monkeypatch, first):
         given = []
 
         def stop(second, _goal, limits):
             given.append(limits.timeout)
             return StopReason.TIME
 
-        sampler = make()
-        sampler.run(**GOAL)
+        sampler = copy_of(first)
         assert sampler._session.seconds > 0
         monkeypatch.setattr(type(sampler._session._watch), "seconds", 40.0)
         session = sampler._session
@@ -362,9 +369,9 @@ class TestLimits:
 
 class TestFiles:
     def test_a_file_of_another_second_run_is_told_before_anything_runs(self, path):
-        with make(filepath=path, seed=12) as sampler:
-            sampler.run(replicate=True, **GOAL)
-        path.unlink()
+        beside = path.with_name("run.replica.nautilus")
+        with make(filepath=beside, seed=replica_seed(12)) as sampler:
+            sampler.run(n_like_max=60)
         counting = Counting()
         with make(counting, filepath=path) as sampler:
             with pytest.raises(
@@ -379,8 +386,7 @@ class TestFiles:
         assert len(list(path.parent.glob("run.replica-*.nautilus"))) == 1
 
     def test_a_file_that_is_named_later(self, path, pair):
-        sampler = make()
-        sampler.run(replicate=True, **GOAL)
+        sampler = copy_of(pair)
         sampler.filepath = path
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -38,6 +38,7 @@ FROZEN = {
             "tail_index": "float",
             "findings": "str, ...",
             "discard_exploration": "bool",
+            "detection_limit": "DetectionLimit",
         },
         "Baseline": {
             "centres": "array of float64",
@@ -79,6 +80,13 @@ FROZEN = {
         "Coordinates": {"cuts": "array of float64"},
         "Counts": {"n_calls": "int", "seconds": "float", "n_errors": "int", "n_nan": "int"},
         "CubeProposal": {"n_dim": "int"},
+        "DetectionLimit": {
+            "probability": "float",
+            "anywhere": "float",
+            "log_l": "array of float64",
+            "log_volume": "array of float64",
+            "log_part": "array of float64",
+        },
         "Draws": {"points": "array of float64"},
         "Emulator": {
             "number": "int",

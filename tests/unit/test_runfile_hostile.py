@@ -202,6 +202,15 @@ class TestValues:
         with_row(path, "proposals", 1, CubeProposal(2))
         refuse(path, "its proposal 1 is the cube once more")
 
+    @pytest.mark.parametrize("change", ["anywhere", "log_part"])
+    def test_detection_limits(self, change, path):
+        answer = read_run(path, None).answer
+        limit = answer.detection_limit
+        value = 2.0 if change == "anywhere" else np.zeros(limit.log_l.size + 1)
+        changed = replace(answer, detection_limit=replace(limit, **{change: value}))
+        with_row(path, "answer", 0, changed)
+        refuse(path, "its detection limit")
+
     @pytest.mark.parametrize(
         "change",
         [

@@ -82,6 +82,8 @@ class TestSaving:
             for n, state in enumerate(grown):
                 account = Account(Clocks(n + 0.5, n / 3), goal=small_run.goal)
                 run_store.save(state, account)
+                if n % 3 and state is not grown[-1]:
+                    continue  # rows are only added: what is wrong in one is still there later
                 saved = read_run(path)
                 assert bits(saved.state) == bits(whole(state))
                 assert bits((saved.header, saved.account)) == bits((header, account))
@@ -90,7 +92,9 @@ class TestSaving:
         )  # the texts became longer on the way
         assert np.isneginf(grown[-1].ledger.log_l).any()  # and a floor was put under log L
 
-    @pytest.mark.parametrize("k", [0, 1, 3, 5, 7, 22, 38, 55, 60])
+    @pytest.mark.parametrize(
+        "k", [pytest.param(k, marks=pytest.mark.long) for k in (0, 1, 5, 7, 38, 55)] + [3, 22, 60]
+    )
     def test_a_run_carried_on_from_disk_is_the_same(
         self, k, tmp_path, header, grown, small_run, bits
     ):
@@ -424,7 +428,9 @@ class TestDamage:
                 with pytest.raises(CheckpointDamagedError, match=r"run\.db"):
                     opened(path)
 
-    @pytest.mark.parametrize("block", range(8))
+    @pytest.mark.parametrize(
+        "block", [0, 1, *(pytest.param(n, marks=pytest.mark.long) for n in range(2, 8))]
+    )
     def test_bits_that_flipped(self, block, tmp_path, half, bits, grown, seed):
         rng = np.random.default_rng((seed, block))
         known, path = bits(whole(grown[HALF])), tmp_path / "run.db"

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
+import cloudpickle
 import numpy as np
 import pytest
 from scipy import stats
@@ -41,7 +42,7 @@ def _banana():
     """Return a bent log L; a function within a function travels to processes as it is."""
 
     def banana(p):
-        return -0.5 * (p["a"] / 1.2) ** 2 - 0.5 * ((p["b"] - 0.6 * p["a"] ** 2 + 1) / 0.4) ** 2
+        return -0.5 * (p["a"] / 1.2) ** 2 - 0.5 * ((p["b"] - 0.3 * p["a"] ** 2 + 1) / 0.8) ** 2
 
     return banana
 
@@ -56,9 +57,9 @@ def banana_with_blobs(p):
 def banana_log_z():
     """Return the evidence with the prior above, by quadrature."""
     a = np.linspace(-3, 3, 2001)
-    b = 0.6 * a**2 - 1
+    b = 0.3 * a**2 - 1
     # The integral over b is that of a product of two normal densities.
-    inner = stats.norm.pdf(b, 0, np.hypot(2, 0.4)) * 0.4 * np.sqrt(2 * np.pi)
+    inner = stats.norm.pdf(b, 0, np.hypot(2, 0.8)) * 0.8 * np.sqrt(2 * np.pi)
     return np.log(np.trapezoid(np.exp(-0.5 * (a / 1.2) ** 2) * inner, a) / 6)
 
 
@@ -88,6 +89,15 @@ def blobbed():
     sampler = make(banana_with_blobs)
     assert sampler.run(**GOAL)
     return sampler
+
+
+@pytest.fixture(scope="module")
+def told():
+    """Return a run without networks, and what its callback was told."""
+    records = []
+    sampler = make(n_networks=0)
+    assert sampler.run(f_live=0.2, n_eff=200, callback=records.append)
+    return sampler, records
 
 
 class TestKeywords:
@@ -543,10 +553,8 @@ class TestGoingOn:
 
 
 class TestProgress:
-    def test_a_callback_sees_every_step(self):
-        records = []
-        sampler = make(n_networks=0)
-        sampler.run(f_live=0.2, n_eff=200, callback=records.append)
+    def test_a_callback_sees_every_step(self, told):
+        sampler, records = told
         assert all(isinstance(record, ProgressRecord) for record in records)
         n_like = [record.n_like for record in records]
         assert n_like == sorted(n_like)
@@ -563,10 +571,12 @@ class TestProgress:
             assert 0 <= record.f_live <= 1
 
     @pytest.mark.parametrize("is_fresh", [False, True])
-    def test_records_count_the_calls_that_eta_counts(self, is_fresh):
-        records = []
-        sampler = make(n_networks=0)
-        sampler.run(f_live=0.2, n_eff=200, discard_exploration=is_fresh, callback=records.append)
+    def test_records_count_the_calls_that_eta_counts(self, is_fresh, told):
+        sampler, records = told
+        if is_fresh:
+            sampler, records = cloudpickle.loads(cloudpickle.dumps(sampler)), []
+            goal = {"f_live": 0.2, "n_eff": 200, "discard_exploration": True}
+            sampler.run(**goal, callback=records.append)
         assert 0 < records[-1].eta == sampler.eta
         n_counted = len(sampler.posterior()[0])
         assert (n_counted < sampler.n_like) == is_fresh
@@ -587,9 +597,8 @@ class TestOutcomes:
         assert outcome is True
         assert reference.stop_reason is StopReason.GOAL
 
-    def test_findings_are_warned_of(self):
-        sampler = make(n_networks=0)
-        sampler.run(f_live=0.2, n_eff=200)
+    def test_findings_are_warned_of(self, told):
+        sampler = cloudpickle.loads(cloudpickle.dumps(told[0]))
         session = sampler._session
         session.state = replace(session.state, findings=("two and two are five",))
         with pytest.warns(UntrustedResultWarning, match="two and two are five"):
@@ -611,7 +620,7 @@ class TestOutcomes:
             assert sampler.run(f_live=0.2, n_eff=200)
         assert np.abs(sampler.posterior()[0][:, 0]).max() > 2.999
 
-    @pytest.mark.parametrize("zero", [-np.inf, -1.7e308, -1e300, -1e100, -1e30])
+    @pytest.mark.parametrize("zero", [-np.inf, -1.7e308])
     def test_any_very_negative_number_may_stand_for_zero(self, zero):
         sampler = make(lambda p: -8 * p["a"] ** 2 if abs(p["a"]) < 1 else zero, n_networks=0)
         assert sampler.run(f_live=0.2, n_eff=300)
@@ -659,7 +668,7 @@ class TestOutcomes:
         assert len(logged) > 2  # when it happened first, and at the end
         assert logged[-2:] == [f"Note: {raised}", f"Note: {nan}"]
 
-    @pytest.mark.parametrize("n_eff", [0, 1])
+    @pytest.mark.parametrize("n_eff", [0, pytest.param(1, marks=pytest.mark.long)])
     def test_a_small_goal_has_a_sampling_phase_still(self, n_eff):
         sampler = make(n_networks=0)
         assert sampler.run(f_live=0.5, n_eff=n_eff)
@@ -788,12 +797,19 @@ ENDS_WELL = {
 }
 
 
-@pytest.mark.parametrize("name", ENDS_WELL)
+# The short statistical suite has the first and the last of these, and others are variants.
+LONG = ("plateau", "zero in most of the prior", "unnormalised", "periodic")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in ENDS_WELL],
+)
 def test_strange_likelihoods_end_well(name):
     problem = ENDS_WELL[name]()
     sampler = Sampler(
         problems.unit_prior, problem.log_likelihood, n_dim=problem.n_dim, vectorized=True,
-        periodic=problem.periodic, n_live=100, n_update=200, n_networks=0, seed=3,
+        periodic=problem.periodic, n_live=60, n_update=200, n_networks=0, seed=3,
     )  # fmt: skip
     assert sampler.run(f_live=0.1, n_eff=300, n_like_max=30_000)
     assert sampler.stop_reason is StopReason.GOAL

@@ -159,6 +159,29 @@ class TestWitnesses:
         )
 
 
+@pytest.mark.parametrize("flat", [1, 3])
+def test_points_that_differ_along_few_axes_have_surroundings(flat):
+    space = np.random.default_rng(4).standard_normal((60, 3))
+    space[:, :flat] = 0.25
+    surroundings = Surroundings.of(space, np.ones(60))
+    assert np.isfinite(surroundings.white).all()
+    neighbourhoods = surroundings.neighbourhoods(np.array([0, 1]))
+    drawn = neighbourhoods.draw(100, np.random.default_rng(5))
+    assert np.isfinite(neighbourhoods.log_density(drawn)).all()
+
+
+def test_one_point_that_stands_for_nearly_all_leaves_a_shape(built):
+    points, proposal = built
+    extra = on_island(1)
+    log_g = np.zeros(len(points) + 1)
+    log_g[np.argmax(hill(points))] = -800.0
+    whole = np.concatenate([points, extra])
+    unexpected = np.array([len(points)])
+    found = witness_neighbourhoods(proposal, whole, with_island(whole), log_g, unexpected)
+    assert found is not None
+    assert np.isfinite(found[0].cholesky).all()
+
+
 class TestNeighbourhoods:
     def test_draws_come_from_there_as_often_as_stated_and_the_density_is_exact(self, built):
         proposal = built[1]

@@ -7,9 +7,10 @@ from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
 from nautilus._types import BoolArray, FloatArray, IntArray
-from nautilus.geometry.fit import moments, safe_cholesky
+from nautilus.geometry.fit import least_points, moments, safe_cholesky
 from nautilus.geometry.mixture import Mixture
 from nautilus.proposal.learned import LearnedProposal, base_log_density
+from nautilus.proposal.seen import temper
 
 FAIR_LEAST = 0.2
 """A proposal forgets a point at which its density is below this share of the fair one."""
@@ -22,6 +23,9 @@ SHARE_EACH, SHARE_MAX = 0.03, 0.15
 
 ALONE = 0.7
 """A point stands alone if its d + 1 nearest points are farther than is typical, times this."""
+
+FLATTEST = 1e-12
+"""Smallest variance along an axis, relative to the mean over axes."""
 
 N_TYPICAL = 300
 """So many points tell what is typical."""
@@ -36,6 +40,9 @@ than twice the distance of the d + 1 nearest."""
 
 ROUNDNESS = 0.05
 """Share of its mean variance that such a density gets on every axis."""
+
+NARROWEST = 1e-6
+"""Smallest width, in standard deviations of the points inside."""
 
 DOF = 5.0
 """Neighbourhoods have tails, in case that a part is not round."""
@@ -71,7 +78,7 @@ def witness_neighbourhoods(
     points, log_g = points[inside], log_g[inside]
     space = proposal.coordinates.to_space(points)
     log_fair = log_density_elsewhere(proposal, points, space) + log_volume
-    surroundings = Surroundings.of(space, np.exp(log_g.min() - log_g))
+    surroundings = Surroundings.of(space, temper(-log_g, least_points(space.shape[1])))
     is_unfair = log_fair < np.log(FAIR_LEAST)
     rows = np.searchsorted(inside, unexpected)
     is_unexpected = np.zeros(len(inside), dtype=bool)
@@ -126,7 +133,10 @@ class Surroundings:
     @classmethod
     def of(cls, space: FloatArray, weights: FloatArray) -> "Surroundings":
         """Return the surroundings of points, shape (n, d), that stand for volumes, shape (n,)."""
-        cholesky = safe_cholesky(moments(space, weights)[1])
+        covariance = moments(space, weights)[1]
+        # Points may hardly differ along an axis.
+        least = FLATTEST * np.trace(covariance) / len(covariance) + np.finfo(float).tiny
+        cholesky = safe_cholesky(covariance + least * np.eye(len(covariance)))
         white = np.asarray(np.linalg.solve(cholesky, space.T).T)
         some = np.linspace(0, len(white) - 1, min(len(white), N_TYPICAL)).astype(np.int64)
         found = cls(white, cholesky, 0.0)
@@ -153,7 +163,7 @@ class Surroundings:
             near = np.argsort(distance, kind="stable")
             reach = distance[near[self.n_nearest]]
             if reach > ALONE * self.typical:
-                width = STEP * self.typical / np.sqrt(n_dim)
+                width = max(STEP * self.typical / np.sqrt(n_dim), NARROWEST)
                 means += [self.white[i]] * len(STEPS)
                 factors += [step * width * np.eye(n_dim) for step in STEPS]
                 shares += [1.0 / len(STEPS)] * len(STEPS)
@@ -161,7 +171,8 @@ class Surroundings:
             own = near[: NEIGHBOURS * (n_dim + 1) + 1]
             own = own[distance[own] <= REACH * reach]
             mean, covariance = moments(self.white[own], np.ones(len(own)))
-            covariance += ROUNDNESS * np.trace(covariance) / n_dim * np.eye(n_dim)
+            round_part = ROUNDNESS * np.trace(covariance) / n_dim + NARROWEST**2
+            covariance += round_part * np.eye(n_dim)
             means.append(mean)
             factors.append(WIDENING * safe_cholesky(covariance))
             shares.append(1.0)

@@ -18,11 +18,16 @@ def stage_log_densities(log_q: FloatArray, stages: tuple[Stage, ...]) -> FloatAr
     """Return log m_t(x_i) = log sum_k a_tk q_k(x_i) for all points and stages, shape (N, T)."""
     out = np.empty((len(log_q), len(stages)))
     for t, row in enumerate(shares(stages, log_q.shape[1])):
-        used = np.flatnonzero(row)
-        # The peak is that of this stage's proposals: a later one must not make them underflow.
-        peak = log_q[:, used].max(axis=1, keepdims=True)
-        out[:, t] = np.log(np.exp(log_q[:, used] - peak) @ row[used]) + peak[:, 0]
+        out[:, t] = mixed_log_density(log_q, row)
     return out
+
+
+def mixed_log_density(log_q: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return log of the weighted sum of densities, shape (N,), from their logarithms (N, K)."""
+    used = np.flatnonzero(weights)
+    # The peak is that of the densities used: another one must not make them underflow.
+    peak = log_q[:, used].max(axis=1, keepdims=True)
+    return np.asarray(np.log(np.exp(log_q[:, used] - peak) @ weights[used]) + peak[:, 0])
 
 
 def history_log_density(log_q: FloatArray, stages: tuple[Stage, ...]) -> FloatArray:
@@ -33,10 +38,7 @@ def history_log_density(log_q: FloatArray, stages: tuple[Stage, ...]) -> FloatAr
     counts = np.zeros(log_q.shape[1])
     for stage in stages:
         counts[: len(stage.counts)] += stage.counts
-    used = np.flatnonzero(counts)
-    peak = log_q[:, used].max(axis=1, keepdims=True)
-    total = np.exp(log_q[:, used] - peak) @ (counts[used] / counts.sum())
-    return np.asarray(np.log(total) + peak[:, 0])
+    return mixed_log_density(log_q, counts / counts.sum())
 
 
 def own_log_density(stage_log_density: FloatArray, ledger: Ledger) -> FloatArray:

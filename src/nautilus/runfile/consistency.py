@@ -148,6 +148,10 @@ def check_answer(answer: Answer, ledger: Ledger) -> None:
     _require(bool(np.isfinite(answer.log_z)), f"log Z is {answer.log_z}")
     _require(not answer.log_z_err < 0, f"the error of log Z is {answer.log_z_err}")
     _require(0 <= answer.n_eff < np.inf, f"its effective sample size is {answer.n_eff}")
+    limit = answer.detection_limit
+    _require(0 <= limit.anywhere <= 1, f"its detection limit is {limit.anywhere} of the prior")
+    columns = (limit.log_l, limit.log_volume, limit.log_part)
+    _check_shapes(columns, ((limit.log_l.size,),) * 3, "its detection limit has")
 
 
 def _check_mixture(mixture: Mixture, n_dim: int, where: str) -> None:

@@ -6,6 +6,7 @@ from nautilus._types import BlobArray, FloatArray, IntArray, freeze
 from nautilus.evaluate.blobs import BlobLayout
 from nautilus.evaluate.counts import Counts
 from nautilus.run.config import Goal
+from nautilus.run.detection import DetectionLimit
 from nautilus.run.state import Phase
 
 
@@ -62,6 +63,8 @@ class Answer:
         See `nautilus.Posterior`.
     discard_exploration
         Whether only points of the sampling phase count.
+    detection_limit
+        How large a part could have been missed.
     """
 
     log_weights: FloatArray
@@ -72,6 +75,7 @@ class Answer:
     tail_index: float
     findings: tuple[str, ...]
     discard_exploration: bool
+    detection_limit: DetectionLimit
 
     def __post_init__(self) -> None:
         freeze(self)

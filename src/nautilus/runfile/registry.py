@@ -24,6 +24,7 @@ from nautilus.proposal.neighbourhoods import MixtureProposal
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
 from nautilus.run.config import Config, Goal
+from nautilus.run.detection import DetectionLimit
 from nautilus.run.state import Phase, Stage
 from nautilus.runfile.header import RunHeader
 from nautilus.runfile.record import (
@@ -43,8 +44,9 @@ RECORDS: Mapping[str, type[Any]] = MappingProxyType({
     record.__name__: record
     for record in (
         *PROPOSALS, Account, Answer, Baseline, BlobField, BlobLayout, BuildSettings, CappedTarget,
-        Clocks, Config, Coordinates, Counts, Draws, Emulator, EmulatorSettings, Goal,
-        LearningScale, Mixture, Network, Parameters, Progress, Results, RunHeader, Schedule, Stage,
+        Clocks, Config, Coordinates, Counts, DetectionLimit, Draws, Emulator, EmulatorSettings,
+        Goal, LearningScale, Mixture, Network, Parameters, Progress, Results, RunHeader,
+        Schedule, Stage,
     )
 })  # fmt: skip
 """Frozen dataclasses by name."""
