@@ -303,12 +303,12 @@ class Sampler(Legacy):
             hears of the second one after the first, counting from zero. With a file, the second
             one is kept beside it as ``<name>.replica.<suffix>``, and is continued likewise.
         n_live
-            Effective number of points that every contour must hold inside from now on; by default
-            the number that the run has. With a larger one the ladder climbs once more from the
-            prior up; emulators learn from all points, and all count in the result. Contours still
-            have `n_update` calls each. `result` can be read
-            meanwhile, but its error is infinite, as it is in every exploration, until a sampling
-            stage stands again. Kept in the file: a script that is repeated goes on with it.
+            Effective number of points that every contour must hold inside at least from now on. If
+            the run has fewer, the ladder climbs once more from the prior up; emulators learn from
+            all points, and all count in the result. If it has as many, nothing changes. Contours
+            still have `n_update` calls each. `result` can be read meanwhile, but its error is
+            infinite, as it is in every exploration, until a sampling stage stands again. Kept in
+            the file: a script that is repeated goes on with it.
 
         Returns
         -------

@@ -39,7 +39,7 @@ from nautilus.run.estimate import Estimate
 from nautilus.run.loop import Step, reached_goal, steps
 from nautilus.run.state import RunState, new_state
 from nautilus.run.stop import StopReason
-from nautilus.run.support import current_config, require_no_less, with_support
+from nautilus.run.support import current_config, with_support
 from nautilus.run_information import RunInformation
 from nautilus.runfile import Account, Answer, SavedRun, new_header
 from nautilus.stopwatch import Stopwatch, TimedChunks
@@ -440,8 +440,6 @@ class Session:
             saved = self._checkpoint.open(self.config)
             if saved is not None:
                 self._adopt(saved)
-        if n_live is not None:
-            require_no_less(n_live, self.config, self.state)
         if self.state.pending is None and self.state.n_like == 0:
             self._fit_batch(goal)
         if not self._is_tested:

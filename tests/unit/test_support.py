@@ -164,15 +164,13 @@ class TestSampler:
             assert numbers(told) == numbers(plain)
             assert told._session.state.n_live is None
 
-    def test_less_is_refused(self):
-        with make() as sampler:
-            sampler.run(**GOAL, n_like_max=400, n_live=100)
-            before = numbers(sampler)
-            for less in (50, 99):
-                with pytest.raises(SettingsError, match=f"n_live is {less}, .* 100 .* raised"):
-                    sampler.run(**GOAL, n_live=less)
-            assert numbers(sampler) == before
-            assert sampler.n_live == 100
+    def test_less_changes_nothing(self):
+        with make() as plain, make() as told:
+            for sampler, less in ((plain, {}), (told, {"n_live": 50})):
+                sampler.run(**GOAL, n_like_max=400, n_live=100)
+                sampler.run(**GOAL, n_like_max=700, **less)
+            assert numbers(told) == numbers(plain)
+            assert told.n_live == 100
 
     @pytest.mark.parametrize("wrong", [0, -1, 100.5, "many", True, np.nan])
     def test_what_is_no_number_of_points_is_refused(self, wrong):
@@ -220,6 +218,7 @@ def test_a_script_that_was_killed_is_repeated(tmp_path, at):
     def script(likelihood, path):
         with make(likelihood, filepath=path, save_interval=0) as sampler:
             sampler.run(**GOAL)
+            sampler.run(**GOAL, n_live=60)
             sampler.run(**GOAL, n_live=70)
             return numbers(sampler)
 

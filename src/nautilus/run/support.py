@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from nautilus._types import FloatArray
-from nautilus.errors import SettingsError
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.run.config import Config
 from nautilus.run.findings import OF_EXPLORATION
@@ -18,29 +17,13 @@ def current_config(config: Config, state: RunState) -> Config:
     return config if state.n_live is None else replace(config, n_live=state.n_live)
 
 
-def require_no_less(n_live: int, config: Config, state: RunState) -> None:
-    """Refuse a support below that of the run.
-
-    Raises
-    ------
-    SettingsError
-        Telling both.
-    """
-    current = current_config(config, state).n_live
-    if n_live < current:
-        raise SettingsError(
-            f"n_live is {n_live}, but the run has {current} already, and its support can only be"
-            " raised. Leave n_live out, or begin a new run."
-        )
-
-
 def with_support(state: RunState, config: Config, n_live: int) -> RunState:
-    """Return the state of a run whose contours are to hold so many effective points.
+    """Return the state of a run whose contours are to hold at least so many effective points.
 
-    With a larger number the ladder climbs once more, and is judged anew. A pending stage is
-    finished first.
+    With more than they hold now the ladder climbs once more, and is judged anew. A pending stage
+    is finished first.
     """
-    if n_live == current_config(config, state).n_live:
+    if n_live <= current_config(config, state).n_live:
         return state
     n_before = len(state.ledger.stages) + int(state.pending is not None)
     return replace(
