@@ -119,6 +119,7 @@ class Legacy(Readout):
     n_recheck = Keyword[int]()
     recheck_tolerance = Keyword[float]()
     take_over = Keyword[bool]()
+    start_points = Keyword[Any]()
 
     def __init__(
         self,

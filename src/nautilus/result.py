@@ -206,7 +206,7 @@ def make_answer(state: RunState, estimates: Estimates, discard_exploration: bool
 
 
 def _why_no_result(state: RunState, discard_exploration: bool) -> str:
-    if state.n_like == 0:
+    if state.n_drawn == 0:
         return "There is no result yet. Call run() first."
     if np.isfinite(state.ledger.log_l).any() and discard_exploration:
         return (
@@ -214,7 +214,7 @@ def _why_no_result(state: RunState, discard_exploration: bool) -> str:
             " the exploration do not count. Call run() again, or set discard_exploration to False."
         )
     return (
-        f"There is no result: none of the first {state.n_like} points has a finite log-likelihood"
+        f"There is no result: none of the first {state.n_drawn} points has a finite log-likelihood"
         " in a complete stage. If a limit stopped the run, call run() again; otherwise check the"
         " likelihood, or give a prior that is less wide."
     )

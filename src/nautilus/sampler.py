@@ -19,6 +19,7 @@ from nautilus.evaluate.flight import GRACE_SECONDS
 from nautilus.legacy import Legacy
 from nautilus.limits import Limits, make_limits
 from nautilus.model import choose_likelihood, make_likelihood, make_prior_map, new_session
+from nautilus.parameters import start_in_cube
 from nautilus.prior import Prior
 from nautilus.recheck import make_recheck
 from nautilus.replica import Judge, make_judge
@@ -133,6 +134,12 @@ class Sampler(Legacy):
     take_over
         Whether the file is taken from a process that may still be running. Needed if that process
         was killed on another machine.
+    start_points
+        Points that are known to be good, such as an optimum or some of an earlier chain: free
+        parameters of a `Prior`, or points of the unit cube if the prior is a function, shape (d,)
+        or (n, d) with n up to 1,000, or a dictionary of arrays with the names of the free
+        parameters. They are evaluated first, and the exploration draws around them as long as they
+        stand alone in a contour. They get no weight, so that they bias nothing.
 
     Raises
     ------
@@ -211,6 +218,7 @@ class Sampler(Legacy):
         n_recheck: int = 3,
         recheck_tolerance: float = 1e-3,
         take_over: bool = False,
+        start_points: Any = None,
     ) -> None:
         given = locals().copy()  # each keyword is an attribute of the same name
         kept = make_checkpoint_settings(filepath, resume, save_interval, take_over)
@@ -233,6 +241,7 @@ class Sampler(Legacy):
             n_networks=n_networks, neural_network_kwargs=neural_network_kwargs,
             n_like_new_bound=n_like_new_bound, seed=seed,
             n_batch=described.n_batch if described.vectorized else 1,
+            start_points=start_in_cube(start_points, prior_map),
         )  # fmt: skip
         checkpoint = None if kept is None else Checkpoint(kept, prior_map)
         session = new_session(

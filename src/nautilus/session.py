@@ -467,7 +467,7 @@ class Session:
             )
 
     def _try_likelihood(self) -> None:
-        if self.state.n_like > 0:
+        if self.state.n_drawn > 0:
             check_likelihood(self._evaluator, self.state, self._prior, self._recheck)
             return
         points = stream(self.config.seed, "test").random((N_TEST, self.config.n_dim))

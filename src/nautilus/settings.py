@@ -9,6 +9,7 @@ import numpy as np
 
 from nautilus._numbers import as_real
 from nautilus._streams import SEED_BITS, new_seed
+from nautilus._types import FloatArray
 from nautilus._warn import warn_user
 from nautilus.emulator.emulator import EmulatorSettings
 from nautilus.emulator.training import Schedule
@@ -93,6 +94,7 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
     n_like_new_bound: object,
     seed: object,
     n_batch: int,
+    start_points: FloatArray,
 ) -> Config:
     """Return the configuration that the public keywords describe.
 
@@ -125,6 +127,7 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
         n_stage_max=most,
         n_batch=n_batch,
         build=build,
+        start_points=tuple(map(tuple, start_points.tolist())),
     )
 
 

@@ -1,17 +1,17 @@
 """The loop around the steps: plan, evaluate chunk by chunk, commit."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
-from nautilus._types import BlobArray, FloatArray, IntArray, RunTasks
+from nautilus._types import IntArray, RunTasks
 from nautilus.geometry.fit import least_points
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate, estimate
+from nautilus.run.evaluation import Evaluate
 from nautilus.run.findings import (
     LADDER_GIVEN_UP,
     MANY_SURPRISES,
@@ -30,6 +30,11 @@ from nautilus.run.plan import (
     plan_posterior,
     sampling_size,
     sampling_wanted,
+)
+from nautilus.run.start_points import (
+    fill_start_points,
+    n_start_points_left,
+    start_points_above,
 )
 from nautilus.run.state import Phase, RunState
 from nautilus.run.stop import StopReason
@@ -50,46 +55,6 @@ N_DETOURS_MAX = 12
 
 N_STALLED, RISE_MIN = 6, 0.03
 """A ladder is stalled if its last six contours gained fewer e-folds of volume than this each."""
-
-
-class Chunk(Protocol):
-    """Part of a stage that was evaluated."""
-
-    @property
-    def index(self) -> IntArray:
-        """Which points."""
-        ...
-
-    @property
-    def log_l(self) -> FloatArray:
-        """Their log-likelihood."""
-        ...
-
-    @property
-    def blobs(self) -> BlobArray | None:
-        """What the likelihood returned besides."""
-        ...
-
-
-class Chunks(Protocol):
-    """Parts of a stage in the order in which they are finished."""
-
-    def __iter__(self) -> Iterator[Chunk]:
-        """Return an iterator, which waits for chunks."""
-        ...
-
-    def cancel(self) -> None:
-        """Begin nothing more; what is finished soon is still returned, then iteration stops."""
-        ...
-
-    def close(self) -> None:
-        """Give up what is not finished; may come before the first chunk was asked for."""
-        ...
-
-
-Evaluate = Callable[[FloatArray], Chunks]
-"""Evaluates points of shape (n, d). The call itself gets the first chunks under way, so that
-other work can be done while workers evaluate; iteration keeps them busy."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +99,16 @@ def steps(
     state of the run: nothing else has changed.
     """
     n_start, config = state.n_like, current_config(config, state)
+    n_left = 0 if is_over() else n_start_points_left(state, config)
+    if n_left > 0:
+        n_most = n_allowed(n_left, state, config, goal, is_first=True)
+        with closing(fill_start_points(state, config, n_most, evaluate, is_over)) as filled:
+            for grown in filled:
+                state = grown
+                yield Step(state, "")
+        if not is_over() and n_start_points_left(state, config) > 0:
+            yield Step(state, "", StopReason.CALLS)
+            return
     while True:
         if is_over():
             yield Step(state, "", StopReason.TIME)
@@ -166,11 +141,16 @@ def missing_points(state: RunState, config: Config, goal: Goal, *, is_first: boo
     if state.pending is None:
         return np.empty(0, np.int64)
     missing = np.flatnonzero(~state.pending.is_done)
+    return missing[: n_allowed(len(missing), state, config, goal, is_first=is_first)]
+
+
+def n_allowed(n: int, state: RunState, config: Config, goal: Goal, *, is_first: bool) -> int:
+    """Return how many of n points may be evaluated within the limit of calls."""
     allowed = max(goal.n_like_max - state.n_like, 0.0)
-    if allowed >= len(missing):
-        return missing
+    if allowed >= n:
+        return n
     n_whole = int(allowed) // config.n_batch * config.n_batch
-    return missing[: config.n_batch if is_first and n_whole == 0 < allowed else n_whole]
+    return config.n_batch if is_first and n_whole == 0 < allowed else n_whole
 
 
 def fill_pending(
@@ -237,7 +217,12 @@ def _next_search(
     """Look for points above the floor; where there are none, the cube imitates the posterior."""
     ledger = state.ledger
     n_search = N_SEARCH * config.n_live
-    if n_above >= N_FEW or (n_above > 0 and ledger.n_points >= n_search):
+    is_known = ledger.n_points > 0 and start_points_above(state, config, ledger.log_l.max())[1].size
+    if (
+        n_above >= N_FEW
+        or (n_above > 0 and ledger.n_points >= n_search)
+        or (n_above == 0 and ledger.n_points < n_search and is_known)
+    ):
         return Step(plan_neighbourhoods(state, config, run_tasks), "drawing around a few points")
     if n_above > 0 or ledger.n_points < n_search // 2:
         n_most = 2 * config.n_live if n_above > 0 else n_search // 2 - ledger.n_points

@@ -21,6 +21,7 @@ from nautilus.run.landscape import above_floor, landscape
 from nautilus.run.level import Level, choose_level
 from nautilus.run.mixture import history_log_density
 from nautilus.run.shares import contour_shares, posterior_shares, whole_counts
+from nautilus.run.start_points import start_points_above
 from nautilus.run.state import PendingStage, Phase, RunState, Stage
 from nautilus.run.support import supporting_points
 from nautilus.run.trust import N_EFF_MIN
@@ -34,6 +35,9 @@ N_REUSED = 1
 
 LADDER_UPDATES = 1500
 """Most updates of a network for a contour of the ladder."""
+
+FINER, N_FINER = 4.0, 6
+"""Neighbourhoods of points of a part of unknown size have so many sizes, each finer by this."""
 
 NORM_ERROR_MAX, NORM_ERROR_SHARE = 0.003, 0.3
 """Error of the norm of a proposal for the posterior: the smaller of the first and of this
@@ -68,9 +72,15 @@ def plan_neighbourhoods(state: RunState, config: Config, run_tasks: RunTasks) ->
     """Plan a stage half from the cube and half from around the points above the floor."""
     ledger = state.ledger
     is_above = above_floor(ledger.log_l)
-    log_g = history_log_density(state.table.log_q, ledger.stages)
-    volume = float(np.exp(-log_g[is_above]).sum()) / ledger.n_points
-    proposal = surround(ledger.points[is_above], volume, config.build.periodic)
+    if is_above.any():
+        log_g = history_log_density(state.table.log_q, ledger.stages)
+        volumes = np.array([np.exp(-log_g[is_above]).sum() / ledger.n_points])
+        points = ledger.points[is_above]
+    else:
+        # Nothing is known of the size of the part but that no draw has fallen into it.
+        volumes = FINER ** (-config.n_dim * np.arange(N_FINER)) / ledger.n_points
+        points = start_points_above(state, config, ledger.log_l.max())[0]
+    proposal = surround(points, volumes ** (1.0 / config.n_dim), config.build.periodic)
     state = replace(state, proposals=(*state.proposals, proposal))
     shares = np.zeros(len(state.proposals))
     shares[[0, -1]] = 0.5

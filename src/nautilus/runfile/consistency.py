@@ -64,6 +64,24 @@ def check_support(progress: Progress, n_stages: int) -> None:
     _require(is_good, f"its support is {n_live} after {n_before} stages")
 
 
+def check_start_points(progress: Progress, header: RunHeader) -> None:
+    """Refuse start points that are none.
+
+    Raises
+    ------
+    CheckpointDamagedError
+        Saying what is wrong.
+    """
+    config, n_known = header.config, len(progress.start_log_l)
+    n = len(config.start_points)
+    _require(progress.start_log_l.ndim == 1 and n_known in {0, n}, f"it has {n_known} of {n}")
+    is_good = all(
+        len(point) == config.n_dim and all(0.0 < u < 1.0 for u in point)
+        for point in config.start_points
+    )
+    _require(is_good, "its start points are not in the unit cube")
+
+
 def check_proposals(proposals: Sequence[Proposal], n_dim: int) -> None:
     """Refuse proposals whose densities cannot be computed.
 
