@@ -25,7 +25,7 @@ from nautilus.run.start_points import start_points_above
 from nautilus.run.state import PendingStage, Phase, RunState, Stage
 from nautilus.run.support import supporting_points
 from nautilus.run.trust import N_EFF_MIN
-from nautilus.run.unexpected import unexpected_points
+from nautilus.run.witnesses import find_witnesses
 
 N_ALWAYS_TRAINED = 4
 """The first proposals have few points to learn from: each trains its own emulator."""
@@ -191,8 +191,11 @@ def _with_proposal(
     address = (config.seed, len(state.proposals))
     proposal = build_proposal(points, log_l, log_g, target, build, address, run_tasks, emulator)
     if not target.is_posterior:
-        unexpected = unexpected_points(state, target.log_level)
-        found = witness_neighbourhoods(proposal, points, log_l, log_g, unexpected)
+        witnesses = find_witnesses(state, target.log_level)
+        known, _ = start_points_above(state, config, target.log_level)
+        found = witness_neighbourhoods(
+            proposal, points, log_l, log_g, witnesses, known, config.n_stage
+        )
         if found is not None:
             proposal = normalise(proposal.with_neighbourhoods(*found), build, address, run_tasks)
     return replace(state, proposals=(*state.proposals, proposal))
