@@ -52,7 +52,7 @@ class Keyword(Generic[Value]):
         if sampler is None:
             return self
         if self._resolve is not None:
-            return self._resolve(sampler._session.config)  # noqa: SLF001 - a part of that class
+            return self._resolve(sampler._session.current_config)  # noqa: SLF001 - a part of that class
         value: Value = sampler._given[self._name]  # noqa: SLF001 - likewise
         return value
 
@@ -119,6 +119,7 @@ class Legacy(Readout):
     n_recheck = Keyword[int]()
     recheck_tolerance = Keyword[float]()
     take_over = Keyword[bool]()
+    start_points = Keyword[Any]()
 
     def __init__(
         self,

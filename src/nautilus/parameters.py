@@ -1,15 +1,16 @@
 """Names and physical parameters of points of the unit cube, as users read them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from nautilus._arithmetic import own_arithmetic
-from nautilus._numbers import PARAMETER_KINDS
+from nautilus._numbers import PARAMETER_KINDS, reals_of
 from nautilus._types import FloatArray
-from nautilus.errors import PriorError
+from nautilus.errors import PriorError, SettingsError
 from nautilus.evaluate.answers import error_of, prior_failure
-from nautilus.prior import DictionaryMap, PriorMap
+from nautilus.prior import DictionaryMap, Prior, PriorMap
 from nautilus.prior.function import WHAT_A_FUNCTION_IS, FunctionPrior
 
 ENDS = (1e-3, 1.0 - 1e-3)
@@ -18,6 +19,13 @@ ENDS = (1e-3, 1.0 - 1e-3)
 ALONG = (0.0, 0.25, 0.5, 0.75, 1.0)
 ELSEWHERE = (0.3, 0.7)
 """Where an axis, and all others, are tried to find out what runs around it."""
+
+
+WALL = 2.0**-53
+"""Start points on a wall of the cube are moved inside by this."""
+
+N_START_MOST = 1000
+"""Most points that a user may know."""
 
 
 def physical_array(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
@@ -144,6 +152,60 @@ def parameters_of(prior: PriorMap, points: FloatArray) -> tuple[tuple[str, ...],
     except Exception as error:
         remedy = f" It was given {prior.given_form}." if isinstance(prior, FunctionPrior) else ""
         raise error_of(prior_failure(points, error, remedy), "") from error
+
+
+def start_in_cube(given: Any, prior: PriorMap) -> FloatArray:
+    """Return points that a user knows as points inside the unit cube, shape (n, d).
+
+    Raises
+    ------
+    SettingsError
+        If they are no such points; the message says what was given.
+    """
+    if given is None:
+        return np.empty((0, prior.n_dim))
+    free = free_parameters(prior)
+    array = _start_array(given, free)
+    if isinstance(free, Prior):
+        try:
+            array = free.physical_to_unit(array)
+        except PriorError as error:
+            raise SettingsError(f"start_points cannot be used: {error}") from error
+    elif not ((array >= 0.0) & (array <= 1.0)).all():
+        raise SettingsError(
+            f"start_points reach from {array.min():g} to {array.max():g}, but the prior is a"
+            " function, which has no inverse: give points of the unit cube, between 0 and 1."
+        )
+    return np.clip(array, WALL, 1.0 - WALL)
+
+
+def _start_array(given: Any, free: PriorMap) -> FloatArray:
+    """Return what was given as an array of shape (n, d), or say what is wrong with it."""
+    if isinstance(given, Mapping):
+        missing = [name for name in free.names or () if name not in given]
+        if missing or not free.names:
+            raise SettingsError(
+                f"start_points has the names {list(given)}; expected all free parameters of a"
+                f" nautilus.Prior{f', of which {missing} are missing' if missing else ''}."
+            )
+        columns = [np.atleast_1d(reals_of("start_points", given[name])) for name in free.names]
+        if len({column.shape for column in columns}) > 1 or columns[0].ndim > 1:
+            shapes = {name: c.shape for name, c in zip(free.names, columns, strict=True)}
+            raise SettingsError(f"start_points has values of shapes {shapes}; give all the same.")
+        array = np.column_stack(columns)
+    else:
+        array = np.atleast_2d(reals_of("start_points", given))
+    if array.ndim != 2 or array.shape[1] != free.n_dim or not np.isfinite(array).all():
+        raise SettingsError(
+            f"start_points has shape {array.shape}; expected finite numbers of shape"
+            f" ({free.n_dim},) or (n, {free.n_dim})."
+        )
+    if len(array) > N_START_MOST:
+        raise SettingsError(
+            f"start_points has {len(array):,} points, each of which is evaluated; give at most"
+            f" {N_START_MOST:,}, such as every {-(-len(array) // N_START_MOST)}th."
+        )
+    return array
 
 
 def free_parameters(prior: PriorMap) -> PriorMap:

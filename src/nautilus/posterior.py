@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from html import escape
+from textwrap import wrap
 from typing import Any, Self, final
 
 import numpy as np
@@ -26,6 +27,9 @@ from nautilus.run_information import RunInformation
 __all__ = ["Draws", "Posterior", "edge_mass", "equal_weight"]
 
 _REPR_ROWS = 10
+
+_TEXT_WIDTH = 67
+"""Columns of a text in the summary, of 80 in all."""
 
 
 @in_own_arithmetic
@@ -372,12 +376,13 @@ class Posterior:
         limit = self.detection_limit
         if limit is None:
             return ()
-        told = f"parts above {100 * limit.anywhere:.2g} % of the prior"
+        told = f"parts above {100 * limit.anywhere:.2g}% of the prior"
         if len(limit.log_l):
             share = 100 * float(np.median(limit.share))
-            told += f", or {share:.2g} % of a contour around them,"
-        hit = f"would have been hit ({limit.probability:.0%})"
-        return (("limit", told), ("", f"{hit}; smaller ones leave no trace"))
+            told += f", or {share:.2g}% of a contour around them,"
+        told += f" would have been hit ({limit.probability:.0%}); smaller ones leave no trace"
+        first, *rest = wrap(told, _TEXT_WIDTH)
+        return (("limit", first), *(("", line) for line in rest))
 
     def _advice(self) -> tuple[tuple[str, str], ...]:
         """Say what to change if calls are expensive and most of them explored."""

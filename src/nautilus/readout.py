@@ -165,7 +165,7 @@ class Readout:
 
     def _told(self) -> tuple[str, list[tuple[str, str]]]:
         """Return what is known without computing anything."""
-        session, config = self._session, self._session.config
+        session, config = self._session, self._session.current_config
         reached = session.how_far if session.state.n_like else "not run yet"
         return "Sampler", [
             ("dimensions", f"{config.n_dim}"),

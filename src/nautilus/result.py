@@ -16,6 +16,7 @@ from nautilus.run.detection import detection_limit
 from nautilus.run.estimate import Estimate, phase_rows
 from nautilus.run.landscape import above_floor, floor_finding
 from nautilus.run.state import Phase, RunState
+from nautilus.run.support import current_config
 from nautilus.run.trust import is_tame
 from nautilus.run_information import RunInformation
 from nautilus.runfile import Account, Answer, RunHeader
@@ -123,7 +124,7 @@ def describe_run(header: RunHeader, state: RunState, account: Account) -> RunInf
         explored.append(state.pending.n_done)
     return RunInformation(
         n_dim=header.config.n_dim,
-        n_live=header.config.n_live,
+        n_live=current_config(header.config, state).n_live,
         phase=state.phase.value,
         n_stages=len(state.ledger.stages),
         n_proposals=len(state.proposals),
@@ -205,7 +206,7 @@ def make_answer(state: RunState, estimates: Estimates, discard_exploration: bool
 
 
 def _why_no_result(state: RunState, discard_exploration: bool) -> str:
-    if state.n_like == 0:
+    if state.n_drawn == 0:
         return "There is no result yet. Call run() first."
     if np.isfinite(state.ledger.log_l).any() and discard_exploration:
         return (
@@ -213,7 +214,7 @@ def _why_no_result(state: RunState, discard_exploration: bool) -> str:
             " the exploration do not count. Call run() again, or set discard_exploration to False."
         )
     return (
-        f"There is no result: none of the first {state.n_like} points has a finite log-likelihood"
+        f"There is no result: none of the first {state.n_drawn} points has a finite log-likelihood"
         " in a complete stage. If a limit stopped the run, call run() again; otherwise check the"
         " likelihood, or give a prior that is less wide."
     )

@@ -19,6 +19,7 @@ from nautilus.evaluate.flight import GRACE_SECONDS
 from nautilus.legacy import Legacy
 from nautilus.limits import Limits, make_limits
 from nautilus.model import choose_likelihood, make_likelihood, make_prior_map, new_session
+from nautilus.parameters import start_in_cube
 from nautilus.prior import Prior
 from nautilus.recheck import make_recheck
 from nautilus.replica import Judge, make_judge
@@ -27,7 +28,7 @@ from nautilus.result import warn_about
 from nautilus.run.config import Goal
 from nautilus.run.stop import StopReason
 from nautilus.session import Session
-from nautilus.settings import N_LIVE, make_config, make_goal, periodic_axes
+from nautilus.settings import N_LIVE, make_config, make_goal, parse_support, periodic_axes
 
 
 class Sampler(Legacy):
@@ -133,6 +134,12 @@ class Sampler(Legacy):
     take_over
         Whether the file is taken from a process that may still be running. Needed if that process
         was killed on another machine.
+    start_points
+        Points that are known to be good, such as an optimum or some of an earlier chain: free
+        parameters of a `Prior`, or points of the unit cube if the prior is a function, shape (d,)
+        or (n, d) with n up to 1,000, or a dictionary of arrays with the names of the free
+        parameters. They are evaluated first, and the exploration draws around them as long as they
+        stand alone in a contour. They get no weight, so that they bias nothing.
 
     Raises
     ------
@@ -211,6 +218,7 @@ class Sampler(Legacy):
         n_recheck: int = 3,
         recheck_tolerance: float = 1e-3,
         take_over: bool = False,
+        start_points: Any = None,
     ) -> None:
         given = locals().copy()  # each keyword is an attribute of the same name
         kept = make_checkpoint_settings(filepath, resume, save_interval, take_over)
@@ -233,6 +241,7 @@ class Sampler(Legacy):
             n_networks=n_networks, neural_network_kwargs=neural_network_kwargs,
             n_like_new_bound=n_like_new_bound, seed=seed,
             n_batch=described.n_batch if described.vectorized else 1,
+            start_points=start_in_cube(start_points, prior_map),
         )  # fmt: skip
         checkpoint = None if kept is None else Checkpoint(kept, prior_map)
         session = new_session(
@@ -259,6 +268,7 @@ class Sampler(Legacy):
         deadline: datetime | float | Literal["slurm"] | None = None,
         grace: float = GRACE_SECONDS,
         replicate: bool | Judge = False,
+        n_live: int | None = None,
     ) -> bool:
         """Explore, then sample, until the goal or a limit is reached; call again to go on.
 
@@ -301,6 +311,13 @@ class Sampler(Legacy):
             `replica` is the second result. The limits are those of both runs together; `callback`
             hears of the second one after the first, counting from zero. With a file, the second
             one is kept beside it as ``<name>.replica.<suffix>``, and is continued likewise.
+        n_live
+            Effective number of points that every contour must hold inside at least from now on. If
+            the run has fewer, the ladder climbs once more from the prior up; emulators learn from
+            all points, and all count in the result. If it has as many, nothing changes. Contours
+            still have `n_update` calls each. `result` can be read meanwhile, but its error is
+            infinite, as it is in every exploration, until a sampling stage stands again. Kept in
+            the file: a script that is repeated goes on with it.
 
         Returns
         -------
@@ -335,17 +352,22 @@ class Sampler(Legacy):
         goal = make_goal(f_live, n_shell, n_eff, n_like_max, discard_exploration)
         limits = make_limits(timeout, deadline, grace)
         judge = make_judge(replicate)
+        support = None if n_live is None else parse_support(n_live)
         self.discard_exploration = goal.discard_exploration
         session = self._session
 
         def carry_on(run: Session, goal: Goal, limits: Limits) -> StopReason:
             reporter = make_reporter(verbose, callback=callback)
+            wanted = support if run is session else session.current_config.n_live
             try:
                 with closing(reporter):
                     if verbose:
-                        told = {"n_live": run.config.n_live, "seed": run.config.seed}
+                        told = {
+                            "n_live": wanted or run.current_config.n_live,
+                            "seed": run.config.seed,
+                        }
                         reporter.note(header_line(__version__, self.n_dim, **told))
-                    return run.run(goal, limits, reporter)
+                    return run.run(goal, limits, reporter, wanted)
             except (KeyboardInterrupt, Termination):
                 before = "" if run is session else "nautilus: the first of two runs is complete.\n"
                 Output(sys.stderr).write(f"{before}{run.how_to_continue()}\n")

@@ -39,6 +39,7 @@ from nautilus.run.estimate import Estimate
 from nautilus.run.loop import Step, reached_goal, steps
 from nautilus.run.state import RunState, new_state
 from nautilus.run.stop import StopReason
+from nautilus.run.support import current_config, with_support
 from nautilus.run_information import RunInformation
 from nautilus.runfile import Account, Answer, SavedRun, new_header
 from nautilus.stopwatch import Stopwatch, TimedChunks
@@ -122,8 +123,15 @@ class Session:
         self._is_adopted = True
         self._progress.forget()
 
-    def run(self, goal: Goal, limits: Limits, reporter: Reporter) -> StopReason:
-        """Go on until the goal, a limit, an error or an interrupt.
+    @property
+    def current_config(self) -> Config:
+        """What decides the numbers from now on: the support of contours may have been raised."""
+        return current_config(self.config, self.state)
+
+    def run(
+        self, goal: Goal, limits: Limits, reporter: Reporter, n_live: int | None = None
+    ) -> StopReason:
+        """Go on until the goal, a limit, an error or an interrupt; with more support if given.
 
         Raises
         ------
@@ -131,7 +139,7 @@ class Session:
             If the likelihood, the prior, the workers or the file fail, or if it goes on already.
         """
         with self.going_on(), threadpool_limits(1), signals_raise(), own_arithmetic():
-            return self._run(goal, limits, reporter)
+            return self._run(goal, limits, reporter, n_live)
 
     @contextmanager
     def going_on(self) -> Iterator[None]:
@@ -153,12 +161,14 @@ class Session:
         finally:
             self._is_running = False
 
-    def _run(self, goal: Goal, limits: Limits, reporter: Reporter) -> StopReason:
+    def _run(
+        self, goal: Goal, limits: Limits, reporter: Reporter, n_live: int | None
+    ) -> StopReason:
         self._limits = limits
         self._failure = self._end_failure = None
         self._watch.start()
         try:
-            self._prepare(goal)
+            self._prepare(goal, n_live)
         except BaseException:
             # Nothing was evaluated that is not in the file: it stays as it was.
             self._release()
@@ -424,7 +434,7 @@ class Session:
         self._evaluator.close()
         self._runner.close()
 
-    def _prepare(self, goal: Goal) -> None:
+    def _prepare(self, goal: Goal, n_live: int | None) -> None:
         """Take the file, and try the likelihood, before anything else is done."""
         if self._checkpoint is not None:
             saved = self._checkpoint.open(self.config)
@@ -437,6 +447,8 @@ class Session:
             self._is_tested = True
         self._require_storable_blobs()
         self._require_densities()
+        if n_live is not None:
+            self.state = with_support(self.state, self.config, n_live)
 
     def _fit_batch(self, goal: Goal) -> None:
         """Lower `n_batch` if the first limit of calls is below it: no call could be made.
@@ -455,7 +467,7 @@ class Session:
             )
 
     def _try_likelihood(self) -> None:
-        if self.state.n_like > 0:
+        if self.state.n_drawn > 0:
             check_likelihood(self._evaluator, self.state, self._prior, self._recheck)
             return
         points = stream(self.config.seed, "test").random((N_TEST, self.config.n_dim))

@@ -9,6 +9,7 @@ import numpy as np
 
 from nautilus._numbers import as_real
 from nautilus._streams import SEED_BITS, new_seed
+from nautilus._types import FloatArray
 from nautilus._warn import warn_user
 from nautilus.emulator.emulator import EmulatorSettings
 from nautilus.emulator.training import Schedule
@@ -93,6 +94,7 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
     n_like_new_bound: object,
     seed: object,
     n_batch: int,
+    start_points: FloatArray,
 ) -> Config:
     """Return the configuration that the public keywords describe.
 
@@ -101,12 +103,7 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
     SettingsError
         If a value has no meaning.
     """
-    live = whole("n_live", n_live, 1)
-    if live < N_LIVE_LEAST:
-        _warn_unusual(
-            f"n_live is {live}: contours with so few points inside easily miss parts of the"
-            f" posterior. Give {N_LIVE_LEAST} or more, unless this is a test."
-        )
+    live = parse_support(n_live)
     stage = _default_update(live) if n_update is None else whole("n_update", n_update, 1)
     most = (
         10 * stage if n_like_new_bound is None else whole("n_like_new_bound", n_like_new_bound, 1)
@@ -130,7 +127,25 @@ def make_config(  # noqa: PLR0913 - one argument per public keyword
         n_stage_max=most,
         n_batch=n_batch,
         build=build,
+        start_points=tuple(map(tuple, start_points.tolist())),
     )
+
+
+def parse_support(n_live: object) -> int:
+    """Return the support of a contour.
+
+    Raises
+    ------
+    SettingsError
+        If it is no whole number of at least 1.
+    """
+    live = whole("n_live", n_live, 1)
+    if live < N_LIVE_LEAST:
+        _warn_unusual(
+            f"n_live is {live}: contours with so few points inside easily miss parts of the"
+            f" posterior. Give {N_LIVE_LEAST} or more, unless this is a test."
+        )
+    return live
 
 
 def _default_update(n_live: int) -> int:

@@ -112,7 +112,7 @@ class TestFindings:
 class TestNeighbourhoods:
     def test_the_density_is_that_of_what_is_drawn(self, seed):
         points = np.array([[0.02, 0.5], [0.7, 0.93]])
-        proposal = surround(points, 0.01, (1,))
+        proposal = surround(points, np.array([0.1]), (1,))
         drawn = np.concatenate([proposal.chunk(stream(seed, "draw", j)) for j in range(60)])
         assert ((drawn > 0) & (drawn < 1)).all()
         counts, *_ = np.histogram2d(*drawn.T, bins=10, range=[(0, 1), (0, 1)])
@@ -132,13 +132,14 @@ class TestNeighbourhoods:
     def test_they_are_as_large_as_the_part(self, seed):
         centre = np.array([[0.1, 0.5, 0.8]])
         for volume in (1e-2, 1e-5):
-            drawn = surround(centre, volume, ()).chunk(stream(seed, "draw"))
-            inside = (np.abs(drawn - centre) < 0.5 * volume ** (1 / 3)).all(axis=1)
+            side = volume ** (1.0 / 3.0)
+            drawn = surround(centre, np.array([side]), ()).chunk(stream(seed, "draw"))
+            inside = (np.abs(drawn - centre) < 0.5 * side).all(axis=1)
             assert 0.2 < inside.mean() < 0.8
 
     def test_those_of_a_part_across_the_seam_of_a_circle_are_not_cut(self, seed):
         points = np.array([[0.99], [0.01]])
-        drawn = surround(points, 0.05, (0,)).chunk(stream(seed, "draw"))
+        drawn = surround(points, np.array([0.05]), (0,)).chunk(stream(seed, "draw"))
         assert np.isnan(Coordinates(np.array([np.nan])).cuts).all()
         near = np.minimum(drawn, 1 - drawn) < 0.1
         assert near.mean() > 0.9

@@ -284,6 +284,15 @@ class TestValues:
             connection.commit()
         refuse(path, "it has -1 stages")
 
+    @pytest.mark.parametrize(("n_live", "n_before"), [(100, 99), (100, -1), (0, 0), (None, 1)])
+    def test_supports(self, n_live, n_before, path):
+        with closing(sqlite3.connect(path)) as connection:
+            header = json.loads(rows_of(connection, "progress")[0][2])
+            header["fields"] |= {"n_live": n_live, "n_before": n_before}
+            put(connection, "progress", 0, 0, json.dumps(header, separators=(",", ":")), b"")
+            connection.commit()
+        refuse(path, f"its support is {n_live} after {n_before} stages")
+
     def test_a_result_that_is_none_is_not_loaded(self, path, state):
         """What a posterior refuses is an error about the file."""
         with_row(path, "run", 0, replace(read_run(path, None).header, parameters=()))
@@ -300,7 +309,7 @@ class TestValues:
         """Those of a stage under way have their place before they are there."""
 
         def lack(shape, dtype):
-            if np.ndim(shape):
+            if np.ndim(shape) and np.prod(shape):
                 raise MemoryError("Unable to allocate 7 TiB")
             return np.full(shape, 0, dtype)
 

@@ -10,6 +10,7 @@ from nautilus.loading import answer_of
 from nautilus.result import join_findings, known_error, notes_of
 from nautilus.run.config import Goal
 from nautilus.run.state import RunState
+from nautilus.run.support import current_config
 from nautilus.runfile import Answer, Inspection, inspect_run
 from nautilus.runfile.lock import fate_of, this_process
 
@@ -154,7 +155,8 @@ def read_facts(path: Path, *, computes: bool) -> Facts:
     return Facts(
         path=str(path), n_bytes=found.n_pages * found.page_bytes, n_rows=found.n_rows,
         schema_version=found.version, package=header.package, created=header.created,
-        seed=header.config.seed, n_dim=header.config.n_dim, n_live=header.config.n_live,
+        seed=header.config.seed, n_dim=header.config.n_dim,
+        n_live=current_config(header.config, state).n_live,
         parameters=header.parameters, prior=header.prior,
         phase=state.phase.value, n_stages=len(state.ledger.stages),
         n_proposals=len(state.proposals), n_points=state.n_like,

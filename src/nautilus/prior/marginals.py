@@ -22,6 +22,10 @@ PROBES: Final = np.array([0.01, 0.25, 0.5, 0.75, 0.99])
 FINGERPRINT_DIGITS: Final = 9
 
 
+N_HALVINGS: Final = 100
+"""So many halvings of [0, 1] leave nothing between the two ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Uniform:
     """Uniform between two finite bounds."""
@@ -127,6 +131,20 @@ class Tied:
 
 
 Marginal = Uniform | Distribution | Fixed | Tied
+
+
+def unit_of(marginal: Uniform | Distribution, values: FloatArray) -> FloatArray:
+    """Return unit values of given quantiles, of any shape; at a step the upper end.
+
+    Found by bisection, since a distribution may have no other method than its quantiles, and has
+    them in two halves here.
+    """
+    low, high = np.zeros_like(values), np.ones_like(values)
+    for _ in range(N_HALVINGS):
+        middle = 0.5 * (low + high)
+        is_below = marginal.quantile(middle) <= values
+        low, high = np.where(is_below, middle, low), np.where(is_below, high, middle)
+    return low
 
 
 def parse_dist(key: str, dist: object, known_keys: Collection[str]) -> Marginal:

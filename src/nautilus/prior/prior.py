@@ -13,7 +13,15 @@ from nautilus._rows import html_of, text_of
 from nautilus._types import FloatArray
 from nautilus.errors import PriorError, PriorTypeError
 from nautilus.prior.listing import Listing
-from nautilus.prior.marginals import Distribution, Fixed, Marginal, Tied, Uniform, parse_dist
+from nautilus.prior.marginals import (
+    Distribution,
+    Fixed,
+    Marginal,
+    Tied,
+    Uniform,
+    parse_dist,
+    unit_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +189,40 @@ class Prior:
                 physical[..., i_free] = marginal.quantile(np.asarray(unit[..., i_free]))
                 i_free += 1
         return physical
+
+    def physical_to_unit(self, points: ArrayLike) -> FloatArray:
+        """Map free parameters to points in the unit cube: the inverse of `unit_to_physical`.
+
+        Parameters
+        ----------
+        points
+            Free parameters within the ranges of the prior, shape (d,) or (n, d).
+
+        Returns
+        -------
+        numpy.ndarray
+            Values in [0, 1], of the same shape. Where a quantile function is flat or jumps, the
+            upper end of what is possible.
+
+        Raises
+        ------
+        PriorError
+            If there is no free parameter, the shape is wrong or a value is outside the prior.
+        """
+        physical = self._columns(points)
+        unit = np.empty_like(physical)
+        free = [p for p in self._parameters if p.is_free]
+        for i, (parameter, ends) in enumerate(zip(free, self.support, strict=True)):
+            values = np.asarray(physical[..., i])
+            is_inside = (values >= ends[0]) & (values <= ends[1])
+            if not is_inside.all():
+                raise PriorError(
+                    f"A point has the value {values[~is_inside].flat[0]} for parameter"
+                    f" {parameter.key!r}, whose prior reaches from {ends[0]} to {ends[1]}."
+                )
+            if isinstance(parameter.marginal, Uniform | Distribution):
+                unit[..., i] = unit_of(parameter.marginal, values)
+        return unit
 
     def physical_to_dictionary(self, points: ArrayLike) -> dict[str, FloatArray]:
         """Name the parameters of points, fixed and tied ones included.

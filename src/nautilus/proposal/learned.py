@@ -102,6 +102,16 @@ class LearnedProposal:
 
         return in_blocks(unnormalised, points) - self.log_norm
 
+    def share_of_neighbourhoods(self, points: FloatArray) -> FloatArray:
+        """Return the probability that points drawn there come from neighbourhoods, shape (n,)."""
+        is_free = self.floors == 1.0
+        if not is_free.any():
+            return np.zeros(len(points))
+        space = self.coordinates.to_space(points)
+        log_accept = self._log_base_and_accept(points, space)[1]
+        free = self.base.responsibilities(space)[:, is_free].sum(axis=1)
+        return np.asarray(free * np.exp(-log_accept))
+
     def with_neighbourhoods(self, neighbourhoods: Mixture, share: float) -> Self:
         """Return the proposal, not normalised, with neighbourhoods of points besides.
 

@@ -48,24 +48,27 @@ class MixtureProposal:
         )
 
 
-def surround(points: FloatArray, volume: float, periodic: tuple[int, ...]) -> MixtureProposal:
+def surround(points: FloatArray, sides: FloatArray, periodic: tuple[int, ...]) -> MixtureProposal:
     """Return the neighbourhoods of points of a part of the cube.
 
     Parameters
     ----------
     points
         Unit cube, shape (n, d).
-    volume
-        Of the part, between 0 and 1: neighbourhoods are about as large.
+    sides
+        Each point has neighbourhoods about as large as cubes of these sides, between 0 and 1,
+        shape (k,).
     periodic
         Periodic axes.
     """
     n, d = points.shape
+    n_all = n * len(sides)
     coordinates = cut_periodic(points, np.ones(n), periodic)
     space = coordinates.to_space(points)
     # Lengths in the cube become longer in the space by the inverse of the normal density.
     stretch = np.sqrt(2.0 * np.pi) * np.exp(0.5 * space**2)
-    scales = np.minimum(WIDTH * volume ** (1.0 / d) * stretch, 1.0)
+    scales = np.minimum(WIDTH * sides[:, None, None] * stretch, 1.0).reshape(n_all, d)
     factors = scales[:, :, None] * np.eye(d)
-    mixture = Mixture(np.full(n, -np.log(n)), space, factors, np.full(n, DOF))
+    means = np.tile(space, (len(sides), 1))
+    mixture = Mixture(np.full(n_all, -np.log(n_all)), means, factors, np.full(n_all, DOF))
     return MixtureProposal(coordinates, mixture)

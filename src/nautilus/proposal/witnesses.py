@@ -1,12 +1,14 @@
 """Witnesses: evaluated points of parts that a proposal would forget, and their neighbourhoods."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
 from nautilus._types import BoolArray, FloatArray, IntArray
+from nautilus._weights import worth
 from nautilus.geometry.fit import least_points, moments, safe_cholesky
 from nautilus.geometry.mixture import Mixture
 from nautilus.proposal.learned import LearnedProposal, base_log_density
@@ -15,37 +17,55 @@ from nautilus.proposal.seen import temper
 FAIR_LEAST = 0.2
 """A proposal forgets a point at which its density is below this share of the fair one."""
 
-N_WITNESSES = 12
-"""Most witnesses that get a neighbourhood."""
+SHARE_MAX = 0.25
+"""Share of the draws that all neighbourhoods together get at most."""
 
-SHARE_EACH, SHARE_MAX = 0.03, 0.15
-"""Share of the draws that each neighbourhood gets, and all of them together at most."""
-
-ALONE = 0.7
-"""A point stands alone if its d + 1 nearest points are farther than is typical, times this."""
-
-FLATTEST = 1e-12
-"""Smallest variance along an axis, relative to the mean over axes."""
+N_LONE = 2
+"""So many parts of a single witness get a neighbourhood: an emulator that is crude all over leaves
+many, which mean little."""
 
 N_TYPICAL = 300
 """So many points tell what is typical."""
 
-STEP, STEPS = 0.6, (1.0, 0.5, 0.25)
-"""One that stands alone gets normal densities of several widths, in units of `STEP` times the
-typical distance over the root of d: nearly all steps of the full width may lead out."""
+WORTH_LEAST = 2.0
+"""Witnesses of a part are weighted by the volumes that they stand for, but are worth so many."""
 
-NEIGHBOURS, REACH, WIDENING = 3, 2.0, 1.3
-"""Others get the density of their neighbours, widened: three times d + 1 of them, none farther
-than twice the distance of the d + 1 nearest."""
+RADIUS = 0.35
+"""Radius of the neighbourhood of a single witness, in units of the typical distance."""
 
-ROUNDNESS = 0.05
-"""Share of its mean variance that such a density gets on every axis."""
+FINER, N_FINER = 4.0, 6
+"""Of a part of unknown size neighbourhoods have so many sizes, each finer by this."""
 
-NARROWEST = 1e-6
-"""Smallest width, in standard deviations of the points inside."""
+FLATTEST, NARROWEST = 1e-12, 1e-6
+"""Smallest variance along an axis, relative to the mean over axes, and smallest width of a
+neighbourhood, in standard deviations of the points inside."""
 
 DOF = 5.0
 """Neighbourhoods have tails, in case that a part is not round."""
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The points inside a contour.
+
+    Parameters
+    ----------
+    space
+        In the space of a proposal, shape (n, d).
+    log_g
+        Log density that they were drawn from as a whole, shape (n,); infinite for points that a
+        user knows, which stand for no volume.
+    log_fair
+        Log density of the proposal there, relative to that of a uniform draw inside the contour,
+        shape (n,).
+    is_witness
+        Which are witnesses, shape (n,).
+    """
+
+    space: FloatArray
+    log_g: FloatArray
+    log_fair: FloatArray
+    is_witness: BoolArray
 
 
 def witness_neighbourhoods(
@@ -53,13 +73,17 @@ def witness_neighbourhoods(
     points: FloatArray,
     log_l: FloatArray,
     log_g: FloatArray,
-    unexpected: IntArray,
+    witnesses: IntArray,
+    known: FloatArray,
+    n_points: int,
 ) -> tuple[Mixture, float] | None:
     """Return neighbourhoods that a proposal for a contour needs, and their share, or None.
 
-    The density of a uniform draw inside the contour is fair. Two kinds of points inside are
-    witnesses of parts that the proposal would forget: those at which its density is far from
-    fair, and those that no emulator expected inside and that still stand alone.
+    Points at which the density of the proposal is far below the fair one, that of a uniform draw
+    inside the contour, are witnesses too. Witnesses that are nearer to each other than points
+    inside usually are belong to one part. A part that hardly any other point is near gets a
+    neighbourhood if the proposal would forget it, or if it has several witnesses: then it is
+    known, but so small that fair draws would be too few to keep it.
 
     Parameters
     ----------
@@ -68,29 +92,178 @@ def witness_neighbourhoods(
     points, log_l, log_g
         All evaluated points (n, d), their log L and the log density that they were drawn from as
         a whole, shapes (n,).
-    unexpected
-        Which of those inside the contour were predicted to lie outside, shape (m,).
+    witnesses
+        Which points inside the contour are known to be witnesses, shape (m,).
+    known
+        Points inside the contour that a user knows, shape (k, d).
+    n_points
+        Number of points that are to be drawn.
     """
-    inside = np.flatnonzero(log_l > proposal.target.log_level)
-    if len(inside) <= proposal.base.n_dim:
+    n_dim = proposal.base.n_dim
+    inside = _look_inside(proposal, points, log_l, log_g, witnesses, known)
+    is_other = ~inside.is_witness
+    if inside.is_witness.all() or is_other.sum() <= n_dim + 1:
         return None
-    log_volume = logsumexp(-log_g[inside]) - np.log(len(log_g))
-    points, log_g = points[inside], log_g[inside]
+    around = Surroundings.of(inside)
+    parts = sorted(filter(None, map(around.judge, around.parts())), key=lambda part: -part.wanted)
+    lone = [part for part in parts if part.is_lone][:N_LONE]
+    parts = [part for part in parts if not part.is_lone] + lone
+    shares = np.array([part.wanted for part in parts]) * least_points(n_dim) / n_points
+    n = max(int(np.sum(np.cumsum(shares) <= SHARE_MAX)), 1)
+    if not parts:
+        return None
+    return around.neighbourhoods(parts[:n], shares[:n]), min(float(shares[:n].sum()), SHARE_MAX)
+
+
+def _look_inside(
+    proposal: LearnedProposal,
+    points: FloatArray,
+    log_l: FloatArray,
+    log_g: FloatArray,
+    witnesses: IntArray,
+    known: FloatArray,
+) -> Inside:
+    rows = np.flatnonzero(log_l > proposal.target.log_level)
+    n_known = len(known)
+    log_volume = logsumexp(-log_g[rows]) - np.log(len(log_g)) if len(rows) else 0.0
+    points = np.concatenate([points[rows], known])
     space = proposal.coordinates.to_space(points)
     log_fair = log_density_elsewhere(proposal, points, space) + log_volume
-    surroundings = Surroundings.of(space, temper(-log_g, least_points(space.shape[1])))
-    is_unfair = log_fair < np.log(FAIR_LEAST)
-    rows = np.searchsorted(inside, unexpected)
-    is_unexpected = np.zeros(len(inside), dtype=bool)
-    is_unexpected[rows] = is_unfair[rows] | surroundings.are_alone(rows)
-    witnesses = np.flatnonzero(is_unexpected | is_unfair)
-    if len(witnesses) == 0:
-        return None
-    # Unexpected points come first: unfair ones are many where the whole emulator is crude. Then
-    # those that stand for the largest volume: the highest ones would shrink onto their peaks.
-    order = np.lexsort((log_g[witnesses], ~is_unexpected[witnesses]))[:N_WITNESSES]
-    share = min(SHARE_EACH * len(order), SHARE_MAX)
-    return surroundings.neighbourhoods(witnesses[order]), share
+    is_witness = log_fair < np.log(FAIR_LEAST)
+    is_witness[np.searchsorted(rows, witnesses)] = True
+    is_witness[len(rows) :] = True
+    return Inside(space, np.append(log_g[rows], np.full(n_known, np.inf)), log_fair, is_witness)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Witnesses that belong together and need a neighbourhood.
+
+    Parameters
+    ----------
+    rows
+        Which of the points inside the contour they are, shape (m,).
+    wanted
+        How much is drawn there, relative to what the model of a part needs at least: all of it if
+        the part has several witnesses, else what is missing from a fair density.
+    is_lone
+        Whether there is one witness only, and no user knows it.
+    """
+
+    rows: IntArray
+    wanted: float
+    is_lone: bool
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """How far from each other the points inside a contour are.
+
+    Parameters
+    ----------
+    inside
+        The points.
+    white
+        Whitened by their covariance, shape (n, d).
+    cholesky
+        Its lower Cholesky factor, shape (d, d).
+    typical
+        Median distance of points that are no witnesses to the d + 1 nearest of them.
+    """
+
+    inside: Inside
+    white: FloatArray
+    cholesky: FloatArray
+    typical: float
+
+    @classmethod
+    def of(cls, inside: Inside) -> "Surroundings":
+        """Return the surroundings of points of which some are no witnesses."""
+        n_dim = inside.space.shape[1]
+        covariance = moments(inside.space, temper(-inside.log_g, least_points(n_dim)))[1]
+        # Points may hardly differ along an axis.
+        least = FLATTEST * np.trace(covariance) / n_dim + np.finfo(float).tiny
+        cholesky = safe_cholesky(covariance + least * np.eye(n_dim))
+        white = np.asarray(np.linalg.solve(cholesky, inside.space.T).T)
+        others = white[~inside.is_witness]
+        some = np.linspace(0, len(others) - 1, min(len(others), N_TYPICAL)).astype(np.int64)
+        k = min(n_dim + 1, len(others) - 1)
+        distance = np.partition(cdist(others[some], others), k, axis=1)[:, k]
+        return cls(inside, white, cholesky, float(np.median(distance)))
+
+    def parts(self) -> list[IntArray]:
+        """Return the witnesses of each part."""
+        rows = np.flatnonzero(self.inside.is_witness)
+        links = cdist(self.white[rows], self.white[rows]) < self.typical
+        n_parts, number = connected_components(links, directed=False)
+        return [rows[number == k] for k in range(n_parts)]
+
+    def judge(self, rows: IntArray) -> Part | None:
+        """Return the part of some witnesses, or None if it needs no neighbourhood."""
+        n_dim, inside = self.white.shape[1], self.inside
+        fairness = float(np.exp(min(np.median(inside.log_fair[rows]), 0.0)))
+        is_forgotten, is_known = fairness < FAIR_LEAST, len(rows) > (n_dim + 1) / 2
+        n_others_most = n_dim + 1 if is_forgotten else (n_dim + 1) / 2
+        if not (is_forgotten or is_known) or self._n_others(rows) > n_others_most:
+            return None
+        wanted = 1.0 if is_known else 1.0 - fairness / FAIR_LEAST
+        return Part(rows, wanted, len(rows) == 1 and bool(np.isfinite(inside.log_g[rows[0]])))
+
+    def _n_others(self, rows: IntArray) -> int:
+        """Return how many points are near some witnesses and are none.
+
+        Near is what is within a typical distance of the witness that stands for most volume: it
+        lies farthest out.
+        """
+        outermost = rows[np.argmin(self.inside.log_g[rows])]
+        distance = np.linalg.norm(self.white - self.white[outermost], axis=1)
+        return int(np.sum((distance < self.typical) & ~self.inside.is_witness))
+
+    def neighbourhoods(self, parts: list[Part], shares: FloatArray) -> Mixture:
+        """Return densities around parts, with shares in this proportion."""
+        log_shares, means, factors = [], [], []
+        for part, share in zip(parts, shares / shares.sum(), strict=True):
+            mean, covariance, sizes = self._shape(part.rows)
+            factor = safe_cholesky(covariance)
+            for size in sizes:
+                log_shares.append(np.log(share / len(sizes)))
+                means.append(mean)
+                factors.append(size * factor)
+        return Mixture(
+            np.array(log_shares),
+            np.array(means) @ self.cholesky.T,
+            self.cholesky @ np.array(factors),
+            np.full(len(means), DOF),
+        )
+
+    def _shape(self, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return mean and covariance of a part, and the sizes of its neighbourhoods.
+
+        Points drawn in narrow neighbourhoods stand for little volume. Without weights they would
+        make the next neighbourhood narrower still.
+        """
+        n_dim = self.white.shape[1]
+        drawn = rows[np.isfinite(self.inside.log_g[rows])]
+        if len(drawn) == 0:
+            sizes = FINER ** -np.arange(float(N_FINER))
+            mean, covariance = moments(self.white[rows], np.ones(len(rows)))
+            return mean, covariance + self._round(RADIUS * self.typical), sizes
+        weights = temper(-self.inside.log_g[drawn], min(WORTH_LEAST, len(drawn)))
+        n_eff = worth(weights)
+        mean, covariance = moments(self.white[drawn], weights)
+        if len(drawn) == 1:
+            return mean, self._round(RADIUS * self.typical), np.ones(1)
+        covariance *= n_eff / (n_eff - 1.0)
+        # Few points tell the size, more the shape.
+        known = n_eff / (n_eff + least_points(n_dim))
+        radius = np.sqrt(np.trace(covariance))
+        return mean, known * covariance + (1.0 - known) * self._round(radius), np.ones(1)
+
+    def _round(self, radius: float) -> FloatArray:
+        """Return the covariance of a round neighbourhood, shape (d, d)."""
+        n_dim = self.white.shape[1]
+        width = max(radius / np.sqrt(n_dim), NARROWEST)
+        return np.asarray(width**2 * np.eye(n_dim))
 
 
 def log_density_elsewhere(
@@ -110,75 +283,3 @@ def log_density_elsewhere(
     thinned = np.exp(np.minimum(log_target - proposal.log_ceiling - log_base, 0.0))
     floor = others @ proposal.floors / left
     return np.asarray(log_base + np.log(floor + (1.0 - floor) * thinned) - proposal.log_norm)
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """The points inside a contour, and how far from each other they usually are.
-
-    Parameters
-    ----------
-    white
-        Points whitened by their covariance, shape (n, d).
-    cholesky
-        Its lower Cholesky factor, shape (d, d).
-    typical
-        Median distance to the point that is the d + 1 nearest.
-    """
-
-    white: FloatArray
-    cholesky: FloatArray
-    typical: float
-
-    @classmethod
-    def of(cls, space: FloatArray, weights: FloatArray) -> "Surroundings":
-        """Return the surroundings of points, shape (n, d), that stand for volumes, shape (n,)."""
-        covariance = moments(space, weights)[1]
-        # Points may hardly differ along an axis.
-        least = FLATTEST * np.trace(covariance) / len(covariance) + np.finfo(float).tiny
-        cholesky = safe_cholesky(covariance + least * np.eye(len(covariance)))
-        white = np.asarray(np.linalg.solve(cholesky, space.T).T)
-        some = np.linspace(0, len(white) - 1, min(len(white), N_TYPICAL)).astype(np.int64)
-        found = cls(white, cholesky, 0.0)
-        return replace(found, typical=float(np.median(found._distance_of_nearest(some))))
-
-    @property
-    def n_nearest(self) -> int:
-        """The d + 1 nearest points, or as many as there are."""
-        return int(min(self.white.shape[1] + 1, len(self.white) - 1))
-
-    def _distance_of_nearest(self, rows: IntArray) -> FloatArray:
-        k = self.n_nearest
-        return np.asarray(np.partition(cdist(self.white[rows], self.white), k, axis=1)[:, k])
-
-    def are_alone(self, rows: IntArray) -> BoolArray:
-        """Return which of some points stand alone, shape (m,)."""
-        return self._distance_of_nearest(rows) > ALONE * self.typical
-
-    def neighbourhoods(self, rows: IntArray) -> Mixture:
-        """Return a density around each of some points, with equal shares."""
-        n_dim = self.white.shape[1]
-        means, factors, shares = [], [], []
-        for i, distance in zip(rows, cdist(self.white[rows], self.white), strict=True):
-            near = np.argsort(distance, kind="stable")
-            reach = distance[near[self.n_nearest]]
-            if reach > ALONE * self.typical:
-                width = max(STEP * self.typical / np.sqrt(n_dim), NARROWEST)
-                means += [self.white[i]] * len(STEPS)
-                factors += [step * width * np.eye(n_dim) for step in STEPS]
-                shares += [1.0 / len(STEPS)] * len(STEPS)
-                continue
-            own = near[: NEIGHBOURS * (n_dim + 1) + 1]
-            own = own[distance[own] <= REACH * reach]
-            mean, covariance = moments(self.white[own], np.ones(len(own)))
-            round_part = ROUNDNESS * np.trace(covariance) / n_dim + NARROWEST**2
-            covariance += round_part * np.eye(n_dim)
-            means.append(mean)
-            factors.append(WIDENING * safe_cholesky(covariance))
-            shares.append(1.0)
-        return Mixture(
-            np.log(np.array(shares) / len(rows)),
-            np.array(means) @ self.cholesky.T,
-            self.cholesky @ np.array(factors),
-            np.full(len(means), DOF),
-        )

@@ -26,6 +26,8 @@ class Config:
         Points in one call of the likelihood.
     build
         How proposals are built.
+    start_points
+        Points of the unit cube that are evaluated first, for orientation.
     """
 
     n_dim: int
@@ -35,6 +37,7 @@ class Config:
     n_stage_max: int = 5000
     n_batch: int = 1
     build: BuildSettings = field(default_factory=BuildSettings)
+    start_points: tuple[tuple[float, ...], ...] = ()
 
 
 UNSEEN_SHARE = 0.25

@@ -1,20 +1,25 @@
 """The loop around the steps: plan, evaluate chunk by chunk, commit."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
-from nautilus._types import BlobArray, FloatArray, IntArray, RunTasks
+from nautilus._types import IntArray, RunTasks
 from nautilus.geometry.fit import least_points
 from nautilus.proposal.learned import LearnedProposal
 from nautilus.run.config import Config, Goal
 from nautilus.run.estimate import Estimate, estimate
+from nautilus.run.evaluation import Evaluate
+from nautilus.run.findings import (
+    LADDER_GIVEN_UP,
+    MANY_SURPRISES,
+    N_ROUNDS_MAX,
+    ROUNDS_DISAGREE,
+)
 from nautilus.run.landscape import N_FEW, above_floor, floor_finding, is_second_floor
 from nautilus.run.level import Level, log_volume_inside
-from nautilus.run.mixture import history_log_density
 from nautilus.run.plan import (
     N_POSTERIOR_MIN,
     is_worth_refitting,
@@ -26,8 +31,14 @@ from nautilus.run.plan import (
     sampling_size,
     sampling_wanted,
 )
+from nautilus.run.start_points import (
+    fill_start_points,
+    n_start_points_left,
+    start_points_above,
+)
 from nautilus.run.state import Phase, RunState
 from nautilus.run.stop import StopReason
+from nautilus.run.support import current_config, n_missing_from_cube, supporting_points
 from nautilus.run.trust import view_last_stage
 
 N_LEARNABLE = 50
@@ -39,57 +50,11 @@ N_SEARCH = 20
 N_SURPRISES_MAX = 8
 """So many surprises of the sampling phase re-open exploration; a further one is a finding."""
 
-N_ROUNDS_MAX = 12
-"""Rounds with the posterior as target that may follow each other before none is calm."""
-
 N_DETOURS_MAX = 12
 """A ladder that is unfinished after so many rounds with the posterior as target is given up."""
 
-LADDER_GIVEN_UP = "the ladder of contours stopped rising before its end"
-"""Finding of a run whose ladder is unfinished after all its detours."""
-
 N_STALLED, RISE_MIN = 6, 0.03
 """A ladder is stalled if its last six contours gained fewer e-folds of volume than this each."""
-
-
-class Chunk(Protocol):
-    """Part of a stage that was evaluated."""
-
-    @property
-    def index(self) -> IntArray:
-        """Which points."""
-        ...
-
-    @property
-    def log_l(self) -> FloatArray:
-        """Their log-likelihood."""
-        ...
-
-    @property
-    def blobs(self) -> BlobArray | None:
-        """What the likelihood returned besides."""
-        ...
-
-
-class Chunks(Protocol):
-    """Parts of a stage in the order in which they are finished."""
-
-    def __iter__(self) -> Iterator[Chunk]:
-        """Return an iterator, which waits for chunks."""
-        ...
-
-    def cancel(self) -> None:
-        """Begin nothing more; what is finished soon is still returned, then iteration stops."""
-        ...
-
-    def close(self) -> None:
-        """Give up what is not finished; may come before the first chunk was asked for."""
-        ...
-
-
-Evaluate = Callable[[FloatArray], Chunks]
-"""Evaluates points of shape (n, d). The call itself gets the first chunks under way, so that
-other work can be done while workers evaluate; iteration keeps them busy."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +98,17 @@ def steps(
     Closing the generator between two steps leaves the last yielded state as the
     state of the run: nothing else has changed.
     """
-    n_start = state.n_like
+    n_start, config = state.n_like, current_config(config, state)
+    n_left = 0 if is_over() else n_start_points_left(state, config)
+    if n_left > 0:
+        n_most = n_allowed(n_left, state, config, goal, is_first=True)
+        with closing(fill_start_points(state, config, n_most, evaluate, is_over)) as filled:
+            for grown in filled:
+                state = grown
+                yield Step(state, "")
+        if not is_over() and n_start_points_left(state, config) > 0:
+            yield Step(state, "", StopReason.CALLS)
+            return
     while True:
         if is_over():
             yield Step(state, "", StopReason.TIME)
@@ -166,11 +141,16 @@ def missing_points(state: RunState, config: Config, goal: Goal, *, is_first: boo
     if state.pending is None:
         return np.empty(0, np.int64)
     missing = np.flatnonzero(~state.pending.is_done)
+    return missing[: n_allowed(len(missing), state, config, goal, is_first=is_first)]
+
+
+def n_allowed(n: int, state: RunState, config: Config, goal: Goal, *, is_first: bool) -> int:
+    """Return how many of n points may be evaluated within the limit of calls."""
     allowed = max(goal.n_like_max - state.n_like, 0.0)
-    if allowed >= len(missing):
-        return missing
+    if allowed >= n:
+        return n
     n_whole = int(allowed) // config.n_batch * config.n_batch
-    return missing[: config.n_batch if is_first and n_whole == 0 < allowed else n_whole]
+    return config.n_batch if is_first and n_whole == 0 < allowed else n_whole
 
 
 def fill_pending(
@@ -237,7 +217,12 @@ def _next_search(
     """Look for points above the floor; where there are none, the cube imitates the posterior."""
     ledger = state.ledger
     n_search = N_SEARCH * config.n_live
-    if n_above >= N_FEW or (n_above > 0 and ledger.n_points >= n_search):
+    is_known = ledger.n_points > 0 and start_points_above(state, config, ledger.log_l.max())[1].size
+    if (
+        n_above >= N_FEW
+        or (n_above > 0 and ledger.n_points >= n_search)
+        or (n_above == 0 and ledger.n_points < n_search and is_known)
+    ):
         return Step(plan_neighbourhoods(state, config, run_tasks), "drawing around a few points")
     if n_above > 0 or ledger.n_points < n_search // 2:
         n_most = 2 * config.n_live if n_above > 0 else n_search // 2 - ledger.n_points
@@ -256,6 +241,10 @@ def _next_search(
 
 
 def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: RunTasks) -> Step:
+    n_missing = n_missing_from_cube(state, config)
+    if n_missing > 0:
+        planned = plan_cube(state, config, n_missing, Phase.EXPLORATION, run_tasks)
+        return Step(planned, "drawing from the prior")
     level = look_up(state, config)
     state = replace(state, f_remaining=level.f_remaining)
     is_done = level.f_remaining < goal.f_unseen
@@ -272,11 +261,7 @@ def _next_exploration(state: RunState, config: Config, goal: Goal, run_tasks: Ru
         n_last = state.ledger.stages[-1].n_points
         if view.is_calm(n_last) or state.n_rounds >= N_ROUNDS_MAX:
             if not view.is_calm(n_last):
-                state = _with_finding(
-                    state,
-                    f"{N_ROUNDS_MAX} rounds of exploration with the posterior as target"
-                    " did not agree with each other",
-                )
+                state = _with_finding(state, ROUNDS_DISAGREE)
             state = replace(state, phase=Phase.SAMPLING, n_rounds=0)
             return _next_sampling(state, config, goal, run_tasks)
     n_points = max(2 * config.n_stage, N_POSTERIOR_MIN)
@@ -296,8 +281,7 @@ def is_stalled(state: RunState, config: Config, log_volume: float) -> bool:
     contours = [p for p in recent if isinstance(p, LearnedProposal)]
     if len(contours) < N_STALLED or any(p.target.is_posterior for p in contours):
         return False
-    log_g = history_log_density(state.table.log_q, state.ledger.stages)
-    start = log_volume_inside(state.ledger.log_l, log_g, contours[0].target.log_level)
+    start = log_volume_inside(*supporting_points(state), contours[0].target.log_level)
     # A stage with fewer points than the support cannot gain as much.
     expected = min(1.0, config.n_stage / config.n_live)
     return bool(start - log_volume < RISE_MIN * N_STALLED * expected)
@@ -316,7 +300,7 @@ def _next_sampling(state: RunState, config: Config, goal: Goal, run_tasks: RunTa
             )  # fmt: skip
             step = _next_exploration(state, config, goal, run_tasks)
             return replace(step, message="a surprise re-opened exploration")
-        state = _with_finding(state, "sampling stages kept bringing surprises")
+        state = _with_finding(state, MANY_SURPRISES)
     if state.f_remaining >= goal.f_unseen and LADDER_GIVEN_UP not in state.findings:
         # The ladder ended at the larger f_live of an earlier run.
         state = replace(state, phase=Phase.EXPLORATION, n_rounds=0, n_detours=0)

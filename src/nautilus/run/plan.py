@@ -21,9 +21,11 @@ from nautilus.run.landscape import above_floor, landscape
 from nautilus.run.level import Level, choose_level
 from nautilus.run.mixture import history_log_density
 from nautilus.run.shares import contour_shares, posterior_shares, whole_counts
+from nautilus.run.start_points import start_points_above
 from nautilus.run.state import PendingStage, Phase, RunState, Stage
+from nautilus.run.support import supporting_points
 from nautilus.run.trust import N_EFF_MIN
-from nautilus.run.unexpected import unexpected_points
+from nautilus.run.witnesses import find_witnesses
 
 N_ALWAYS_TRAINED = 4
 """The first proposals have few points to learn from: each trains its own emulator."""
@@ -33,6 +35,9 @@ N_REUSED = 1
 
 LADDER_UPDATES = 1500
 """Most updates of a network for a contour of the ladder."""
+
+FINER, N_FINER = 4.0, 6
+"""Neighbourhoods of points of a part of unknown size have so many sizes, each finer by this."""
 
 NORM_ERROR_MAX, NORM_ERROR_SHARE = 0.003, 0.3
 """Error of the norm of a proposal for the posterior: the smaller of the first and of this
@@ -67,9 +72,15 @@ def plan_neighbourhoods(state: RunState, config: Config, run_tasks: RunTasks) ->
     """Plan a stage half from the cube and half from around the points above the floor."""
     ledger = state.ledger
     is_above = above_floor(ledger.log_l)
-    log_g = history_log_density(state.table.log_q, ledger.stages)
-    volume = float(np.exp(-log_g[is_above]).sum()) / ledger.n_points
-    proposal = surround(ledger.points[is_above], volume, config.build.periodic)
+    if is_above.any():
+        log_g = history_log_density(state.table.log_q, ledger.stages)
+        volumes = np.array([np.exp(-log_g[is_above]).sum() / ledger.n_points])
+        points = ledger.points[is_above]
+    else:
+        # Nothing is known of the size of the part but that no draw has fallen into it.
+        volumes = FINER ** (-config.n_dim * np.arange(N_FINER)) / ledger.n_points
+        points = start_points_above(state, config, ledger.log_l.max())[0]
+    proposal = surround(points, volumes ** (1.0 / config.n_dim), config.build.periodic)
     state = replace(state, proposals=(*state.proposals, proposal))
     shares = np.zeros(len(state.proposals))
     shares[[0, -1]] = 0.5
@@ -77,9 +88,9 @@ def plan_neighbourhoods(state: RunState, config: Config, run_tasks: RunTasks) ->
 
 
 def look_up(state: RunState, config: Config) -> Level:
-    """Return the highest contour that the points seen so far support."""
-    log_g = history_log_density(state.table.log_q, state.ledger.stages)
-    return choose_level(landscape(state.ledger.log_l, log_g), log_g, config.n_live)
+    """Return the highest contour that the points of this climb support."""
+    log_l, log_g = supporting_points(state)
+    return choose_level(landscape(log_l, log_g), log_g, config.n_live)
 
 
 def plan_contour(state: RunState, config: Config, level: Level, run_tasks: RunTasks) -> RunState:
@@ -180,8 +191,11 @@ def _with_proposal(
     address = (config.seed, len(state.proposals))
     proposal = build_proposal(points, log_l, log_g, target, build, address, run_tasks, emulator)
     if not target.is_posterior:
-        unexpected = unexpected_points(state, target.log_level)
-        found = witness_neighbourhoods(proposal, points, log_l, log_g, unexpected)
+        witnesses = find_witnesses(state, target.log_level)
+        known, _ = start_points_above(state, config, target.log_level)
+        found = witness_neighbourhoods(
+            proposal, points, log_l, log_g, witnesses, known, config.n_stage
+        )
         if found is not None:
             proposal = normalise(proposal.with_neighbourhoods(*found), build, address, run_tasks)
     return replace(state, proposals=(*state.proposals, proposal))

@@ -1,6 +1,6 @@
 """The values that a run consists of; nothing here is ever changed in place."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -232,6 +232,14 @@ class RunState:
         What was noticed that says the result is not to be trusted.
     f_remaining
         Share of the evidence above the last cap, as far as known.
+    n_live
+        Effective points wanted inside each contour, if it was raised; None for the number that
+        the run was configured with.
+    n_before
+        Number of stages from before it was raised.
+    start_log_l
+        Log-likelihood at the start points of the configuration, NaN where it is not known yet,
+        shape (m,); empty before the run begins.
     """
 
     ledger: Ledger
@@ -244,11 +252,22 @@ class RunState:
     pending: PendingStage | None = None
     findings: tuple[str, ...] = ()
     f_remaining: float = 1.0
+    n_live: int | None = None
+    n_before: int = 0
+    start_log_l: FloatArray = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+    @property
+    def n_drawn(self) -> int:
+        """Drawn points evaluated so far, those of an unfinished stage included."""
+        return self.ledger.n_points + (self.pending.n_done if self.pending else 0)
 
     @property
     def n_like(self) -> int:
-        """Points evaluated so far, those of an unfinished stage included."""
-        return self.ledger.n_points + (self.pending.n_done if self.pending else 0)
+        """All points evaluated so far: start points too."""
+        return self.n_drawn + int((~np.isnan(self.start_log_l)).sum())
 
     def with_first_points(self) -> "RunState":
         """Return the state with what is finished of the first stage as if that was a stage.

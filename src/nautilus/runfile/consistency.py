@@ -25,7 +25,7 @@ from nautilus.proposal.learned import LearnedProposal
 from nautilus.proposal.neighbourhoods import MixtureProposal
 from nautilus.run.state import Ledger, Stage
 from nautilus.runfile.header import RunHeader
-from nautilus.runfile.record import Answer
+from nautilus.runfile.record import Answer, Progress
 
 N_DIM_MAX, N_POINTS_MAX = 2**31 - 1, 2**40
 
@@ -49,6 +49,37 @@ def check_header(header: RunHeader) -> None:
             as_circles(header.periodic, len(names))
         except SettingsError as error:
             raise CheckpointDamagedError(f"{error}") from error
+
+
+def check_support(progress: Progress, n_stages: int) -> None:
+    """Refuse a support that no run has been raised to.
+
+    Raises
+    ------
+    CheckpointDamagedError
+        Telling what it is.
+    """
+    n_live, n_before = progress.n_live, progress.n_before
+    is_good = 0 <= n_before <= n_stages and (n_before == 0 if n_live is None else n_live > 0)
+    _require(is_good, f"its support is {n_live} after {n_before} stages")
+
+
+def check_start_points(progress: Progress, header: RunHeader) -> None:
+    """Refuse start points that are none.
+
+    Raises
+    ------
+    CheckpointDamagedError
+        Saying what is wrong.
+    """
+    config, n_known = header.config, len(progress.start_log_l)
+    n = len(config.start_points)
+    _require(progress.start_log_l.ndim == 1 and n_known in {0, n}, f"it has {n_known} of {n}")
+    is_good = all(
+        len(point) == config.n_dim and all(0.0 < u < 1.0 for u in point)
+        for point in config.start_points
+    )
+    _require(is_good, "its start points are not in the unit cube")
 
 
 def check_proposals(proposals: Sequence[Proposal], n_dim: int) -> None:

@@ -37,7 +37,8 @@ DEFAULTS_FROM = {"config.n_stage": "n_live", "config.n_stage_max": "n_stage"}
 """Fields of which the default is a multiple of another one."""
 
 PROBE_TOLERANCE = 1e-9
-"""Relative difference of parameters that another version of a library may make."""
+"""Relative difference of parameters, and absolute one of points of the unit cube, that another
+version of a library may make."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,11 @@ def differences(saved: RunHeader, given: RunHeader) -> tuple[str, ...]:
             entry.name, getattr(saved, entry.name), getattr(given, entry.name)
         )
         if not _follows(name, saved.config, given.config)
+        and name != "config.start_points"
         and not (name == "config.n_batch" and 1 < saved.config.n_batch < given.config.n_batch)
     ]
-    return (*found, *_compare_priors(saved, given))
+    start_points = _compare_start_points(saved.config.start_points, given.config.start_points)
+    return (*found, *start_points, *_compare_priors(saved, given))
 
 
 def require_match(saved: RunHeader, given: RunHeader, path: Path) -> None:
@@ -138,6 +141,16 @@ def _follows(name: str, saved: Config, given: Config) -> bool:
     field, other = name.removeprefix("config."), DEFAULTS_FROM[name]
     before, now = (getattr(config, field) / getattr(config, other) for config in (saved, given))
     return bool(before == now)
+
+
+def _compare_start_points(
+    saved: tuple[tuple[float, ...], ...], given: tuple[tuple[float, ...], ...]
+) -> Iterator[str]:
+    """Yield a line if they differ by more than what another version of a library may make."""
+    if len(saved) != len(given):
+        yield f"start_points has {len(saved)} points in the file and {len(given)} now"
+    elif not np.allclose(np.array(saved), np.array(given), PROBE_TOLERANCE, PROBE_TOLERANCE):
+        yield "start_points are other points in the file than now"
 
 
 def _compare_priors(saved: RunHeader, given: RunHeader) -> Iterator[str]:

@@ -29,6 +29,8 @@ from nautilus.runfile.consistency import (
     check_counts,
     check_header,
     check_proposals,
+    check_start_points,
+    check_support,
 )
 from nautilus.runfile.header import RunHeader
 from nautilus.runfile.record import Account, Answer, Draws, Parameters, Progress, Results
@@ -168,6 +170,8 @@ def build(raw: Raw) -> SavedRun:
     if progress.n_stages < 0:
         raise CheckpointDamagedError(f"it has {progress.n_stages} stages.")
     n_all = progress.n_stages + int(progress.is_pending)
+    check_support(progress, n_all)
+    check_start_points(progress, header)
     stages = raw.one_each("stages", n_all, (Stage,))
     draws = _by_stage(raw.table("draws", (Draws,)), n_all)
     results = _results_by_stage(raw, n_all)
@@ -181,6 +185,7 @@ def build(raw: Raw) -> SavedRun:
         join_ledger(complete, n_dim), proposals, DensityTable(np.empty((0, 1))), progress.phase,
         progress.n_surprises, progress.n_rounds, progress.n_detours,
         pending[0] if pending else None, progress.findings, progress.f_remaining,
+        progress.n_live, progress.n_before, progress.start_log_l,
     )  # fmt: skip
     if state.n_like != progress.n_like:
         raise CheckpointDamagedError(f"it has {state.n_like} points, not {progress.n_like}.")

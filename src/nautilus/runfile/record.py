@@ -87,7 +87,8 @@ class Progress:
 
     Parameters
     ----------
-    phase, n_surprises, n_rounds, n_detours, findings, f_remaining
+    phase, n_surprises, n_rounds, n_detours, findings, f_remaining, n_live, n_before,
+    start_log_l
         See `nautilus.run.state.RunState`.
     n_stages
         Number of complete stages.
@@ -109,6 +110,9 @@ class Progress:
     n_detours: int
     findings: tuple[str, ...]
     f_remaining: float
+    n_live: int | None
+    n_before: int
+    start_log_l: FloatArray
     n_stages: int
     is_pending: bool
     n_proposals: int
@@ -116,6 +120,9 @@ class Progress:
     n_like: int
     n_saves: int
     account: Account
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
 
 @dataclass(frozen=True)

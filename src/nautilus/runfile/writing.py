@@ -119,6 +119,9 @@ def _progress(state: RunState, account: Account, written: Written) -> Progress:
         n_detours=state.n_detours,
         findings=state.findings,
         f_remaining=state.f_remaining,
+        n_live=state.n_live,
+        n_before=state.n_before,
+        start_log_l=state.start_log_l,
         n_stages=len(state.ledger.stages),
         is_pending=state.pending is not None,
         n_proposals=len(state.proposals),
@@ -254,7 +257,7 @@ def _write_parameters(
     """
     if to_parameters is None:
         return before.n_parameters
-    n_stages = max(len(state.ledger.stages), min(state.n_like, 1))
+    n_stages = max(len(state.ledger.stages), min(state.n_drawn, 1))
     new = islice(_stages_from(state, before.n_parameters), n_stages - before.n_parameters)
     for number, stage in enumerate(new, before.n_parameters):
         array = to_parameters(stage.points)
