@@ -8,7 +8,7 @@ import pytest
 from nautilus.errors import BackendError
 from nautilus.evaluate.adapters import MapExecutor, PoolExecutor, SerialExecutor
 from nautilus.evaluate.backends import as_executor, as_pools
-from nautilus.evaluate.foreign import DaskCluster
+from nautilus.evaluate.foreign import LOSS_SECONDS, DaskCluster
 from nautilus.evaluate.tasks import TaskRunner
 
 
@@ -128,3 +128,32 @@ def test_a_scheduler_that_does_not_answer_is_no_error_until_the_client_says_so(e
     client.status = "closing"
     with pytest.raises(BackendError, match=r"client is closing, so that no answer will come"):
         cluster.check()
+
+
+def test_workers_that_dask_gives_up_are_told_and_an_error_if_none_is_left(monkeypatch, caplog):
+    now = [0.0]
+    monkeypatch.setattr("nautilus.evaluate.foreign.time.monotonic", lambda: now[0])
+    started = SimpleNamespace(worker_spec={"a": {}, "b": {}}, workers={"a": None, "b": None})
+    client = SimpleNamespace(
+        status="running", nthreads=lambda: {"a": 1}, get_executor=lambda **_: None, cluster=started
+    )
+    cluster = DaskCluster(client)
+
+    def look(seconds):
+        now[0] += seconds
+        cluster.check()
+        return [record.message for record in caplog.records if "given up" in record.message]
+
+    assert not look(0.0)
+    del started.workers["b"]
+    assert not look(LOSS_SECONDS)  # since when is only known from now on
+    assert not look(LOSS_SECONDS - 1.0)
+    (told,) = look(2.0)
+    assert told.startswith("The Dask cluster has given up 1 of 2 workers and goes on")
+    assert look(3 * LOSS_SECONDS) == [told]
+    del started.workers["a"]
+    assert look(LOSS_SECONDS) == [told]
+    with pytest.raises(BackendError, match=r"given up 2 of 2 workers, so that no answer will come"):
+        look(LOSS_SECONDS + 1.0)
+    started.worker_spec.clear()  # as who scales a cluster to zero, and up later
+    look(3 * LOSS_SECONDS)

@@ -162,7 +162,7 @@ class DaskCluster(Cluster):
         A cluster of Dask replaces a worker that dies, but not one that happens to be dead once more
         some seconds later, as workers are that die again and again over one call.
         """
-        cluster = self._client.cluster  # that this process started, or None
+        cluster = getattr(self._client, "cluster", None)  # that this process started
         wanted, there = getattr(cluster, "worker_spec", {}), getattr(cluster, "workers", {})
         n_given_up = len(wanted) - len(there)
         if n_given_up != self._n_given_up:
