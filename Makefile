@@ -9,9 +9,9 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 WHEEL := build/wheel
 WHEEL_RUN := $(WHEEL)/venv/bin/python
 
-# Tests that compute take a core each. Those of pools wait for processes half of the time; tests of
+# For two cores: tests wait for processes now and then, those of pools half of the time. Tests of
 # one file share what takes long to start.
-ON_CORES := -n 2 --dist worksteal
+ON_CORES := -n 3 --dist worksteal
 ON_POOLS := -n 4 --dist loadfile
 
 # Rooms whose tests `make test-fast` runs: the algorithm, and all that it stands on.

@@ -91,7 +91,7 @@ def expected(tmp_path_factory):
 STOP = st.tuples(st.sampled_from(KINDS), st.integers(0, N_LIKE), st.booleans())
 
 
-@pytest.mark.parametrize("n_examples", [6, pytest.param(40, marks=pytest.mark.long)])
+@pytest.mark.parametrize("n_examples", [4, pytest.param(40, marks=pytest.mark.long)])
 def test_a_run_that_is_stopped_anywhere_is_the_run(n_examples, expected, tmp_path_factory):
     @settings(max_examples=n_examples)
     @given(stops=st.lists(STOP, min_size=1, max_size=4))

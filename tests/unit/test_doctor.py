@@ -541,6 +541,7 @@ class TestCommand:
         assert status == 0
         assert rows["numpy"][0].isdigit()
 
+    @pytest.mark.long
     def test_what_is_broken_takes_nothing_else_down(self, fakes):
         fakes(
             ray="import os\ndef init(*args, **kwargs):\n    os.abort()",

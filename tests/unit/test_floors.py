@@ -161,7 +161,7 @@ class TestRuns:
         assert sampler.log_z == pytest.approx(expected.log_z, abs=1e-9)
         assert sampler.result.findings == ()
 
-    @pytest.mark.parametrize("floor", [-np.inf, -69.0])
+    @pytest.mark.parametrize("floor", [-np.inf, pytest.param(-69.0, marks=pytest.mark.long)])
     def test_a_few_points_are_enough_to_find_the_rest(self, floor):
         log_l, log_z = box(floor)
         sampler = run_of(log_l, n_live=50, n_eff=300, seed=2)

@@ -211,7 +211,7 @@ class TestSampler:
             assert sampler.replica.run.n_live == sampler.result.run.n_live == 100
 
 
-@pytest.mark.parametrize("at", [600, 1800])
+@pytest.mark.parametrize("at", [600, pytest.param(1800, marks=pytest.mark.long)])
 def test_a_script_that_was_killed_is_repeated(tmp_path, at):
     """In the first part, and in the one with more support; the numbers are those without it."""
 
