@@ -11,7 +11,7 @@ WHEEL_RUN := $(WHEEL)/venv/bin/python
 
 # For two cores: tests wait for processes now and then, those of pools half of the time. Tests of
 # one file share what takes long to start.
-ON_CORES := -n 3 --dist worksteal
+ON_CORES := -n 2 --dist worksteal
 ON_POOLS := -n 4 --dist loadfile
 
 # Rooms whose tests `make test-fast` runs: the algorithm, and all that it stands on.

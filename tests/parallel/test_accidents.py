@@ -164,7 +164,7 @@ def expected(tmp_path_factory):
         pytest.param("fork", signal.SIGINT, marks=pytest.mark.long),
         ("fork", signal.SIGTERM),
         pytest.param("forkserver", signal.SIGTERM, marks=pytest.mark.long),
-        ("dask", signal.SIGINT),
+        pytest.param("dask", signal.SIGINT, marks=pytest.mark.long),
         pytest.param("dask", signal.SIGTERM, marks=pytest.mark.long),
     ],
 )

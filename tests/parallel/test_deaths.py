@@ -218,6 +218,7 @@ def test_a_point_that_always_kills_is_named_after_all_others_are_done(pool, die)
     np.testing.assert_array_equal(collect(evaluator, LINE[:5]), -LINE[:5, 0])
 
 
+@LONG
 def test_a_cluster_of_dask_that_gives_its_workers_up_is_told(monkeypatch, caplog):
     monkeypatch.setattr(foreign, "LOSS_SECONDS", 0.5)
     # So soon no worker is replaced.
@@ -235,6 +236,7 @@ def test_a_cluster_of_dask_that_gives_its_workers_up_is_told(monkeypatch, caplog
     assert told.startswith("The Dask cluster has given up 1 of 2 workers and goes on")
 
 
+@LONG
 @on("loky")
 def test_a_likelihood_that_kills_everywhere_is_no_endless_story(pool, tmp_path, monkeypatch):
     monkeypatch.setattr(chunks, "N_MOST", 1)

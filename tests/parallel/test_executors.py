@@ -54,6 +54,7 @@ class TestAccidents:
             found, _ = collect(evaluator, LINE)
         np.testing.assert_allclose(found, 4 * LINE[:, 0] - 2, rtol=0, atol=1e-15)
 
+    @pytest.mark.long
     def test_a_point_that_always_kills_is_named_after_all_others_are_done(self):
         with Evaluator(dying_likelihood(), 2) as evaluator:
             found = np.empty(19)

@@ -29,7 +29,7 @@ POOLS = {
 }
 
 
-LONG = ("four", "processes", "calls", "own work")
+LONG = ("two", "four", "processes", "dask", "calls", "own work")
 """Pools that a run is carried on with each time, but computed with as a whole in long tests."""
 
 

@@ -290,6 +290,7 @@ class TestRuns:
             tasks[k].key for k in (0, 1, 3)
         ]
 
+    @pytest.mark.long
     def test_a_data_set_is_sampled_and_ranked(self):
         row = studies.run_task(studies.Task("ranks", "wave", 3, 100.0))
         again = studies.run_task(studies.Task("ranks", "wave", 3, 100.0))

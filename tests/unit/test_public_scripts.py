@@ -105,6 +105,7 @@ def test_priors_as_a_function():
     np.testing.assert_allclose(np.exp(log_w) @ points, [2 / 3, 1 / 3], atol=0.05)
 
 
+@pytest.mark.long
 def test_priors_absorbed_in_the_likelihood():
     prior = standard_prior(gamma(1.0, scale=0.5))
     flat = Prior()

@@ -227,6 +227,7 @@ def test_the_last_of_several_rows_counts(runs):
 SMALL = {"n_live": 50, "n_networks": 1}
 
 
+@pytest.mark.long
 def test_runs_in_processes(runs, tmp_path):
     checkout = runs.ROOT
     with runs.copies(str(checkout)) as (here,):
