@@ -135,7 +135,10 @@ def test_workers_that_dask_gives_up_are_told_and_an_error_if_none_is_left(monkey
     monkeypatch.setattr("nautilus.evaluate.foreign.time.monotonic", lambda: now[0])
     started = SimpleNamespace(worker_spec={"a": {}, "b": {}}, workers={"a": None, "b": None})
     client = SimpleNamespace(
-        status="running", nthreads=lambda: {"a": 1}, get_executor=lambda **_: None, cluster=started
+        status="running",
+        nthreads=lambda: dict.fromkeys(started.workers, 1),
+        get_executor=lambda **_: None,
+        cluster=started,
     )
     cluster = DaskCluster(client)
 

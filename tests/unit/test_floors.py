@@ -129,6 +129,13 @@ class TestNeighbourhoods:
         assert often.sum() > 5
         assert np.abs(pulls).max() < 5.0  # a false alarm in a hundred thousand
 
+    @pytest.mark.parametrize("u", [2.0**-53, 1.0 - 2.0**-53])
+    def test_those_at_a_wall_lose_nothing(self, u, seed):
+        proposal = surround(np.array([[u]]), np.array([0.1, 1e-3]), ())
+        drawn = proposal.chunk(stream(seed, "draw"))
+        assert len(drawn) > 1000  # of 1024
+        assert np.mean(np.abs(drawn - u) < 0.01) > 0.9
+
     def test_they_are_as_large_as_the_part(self, seed):
         centre = np.array([[0.1, 0.5, 0.8]])
         for volume in (1e-2, 1e-5):

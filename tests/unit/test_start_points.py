@@ -98,6 +98,24 @@ class TestWhatIsDone:
             assert sampler.stop_reason is StopReason.NO_LIKELIHOOD
             assert sampler.n_like == 1 + 20 * SMALL["n_live"]
 
+    def test_a_number_that_stands_for_zero_is_no_island(self):
+        lowest = -float(np.finfo(float).max)
+        with make(lambda _: lowest, start_points=[0.5, 0.5]) as sampler:
+            sampler.run(n_eff=200)
+            assert sampler.stop_reason is StopReason.NO_LIKELIHOOD
+            assert not np.isfinite(sampler._session.state.start_log_l).any()
+
+    def test_in_many_dimensions_sizes_do_not_vanish(self):
+        def spike(u):
+            r2 = float(np.sum((u - CENTRE) ** 2))
+            return -r2 if r2 < 1e-6 else -np.inf
+
+        with make(spike, 120, start_points=np.full(120, CENTRE)) as sampler:
+            sampler.run(n_eff=200, n_like_max=260)
+            proposal = sampler._session.state.proposals[1]
+            widths = proposal.mixture.cholesky[:, 0, 0]
+            np.testing.assert_allclose(widths[1:] / widths[:-1], 0.25)
+
     def test_a_second_run_has_them_too(self):
         recorder = Recorder()
         with make(recorder, start_points=[0.25, 0.25]) as sampler:
@@ -226,6 +244,13 @@ class TestFiles:
             sampler.run(n_eff=200, n_like_max=10)
         with pytest.raises(CheckpointMismatchError, match=told):
             make(filepath=path, start_points=points)
+
+    def test_a_run_of_another_dimension_is_told_as_such(self, tmp_path):
+        path = tmp_path / "run.nautilus"
+        with make(filepath=path, start_points=[0.5, 0.5]) as sampler:
+            sampler.run(n_eff=200, n_like_max=10)
+        with pytest.raises(CheckpointMismatchError, match="n_dim is 2 in the file and 3 now"):
+            make(n_dim=3, filepath=path, start_points=[0.5, 0.5, 0.5])
 
     def test_another_library_may_round_differently(self, tmp_path):
         path = tmp_path / "run.nautilus"

@@ -118,7 +118,9 @@ class DaskCluster(Cluster):
         self._executor = self._client.get_executor(pure=False)
         self._was_empty = False
         self._n_slots, self._asked = 1, -math.inf
-        self._n_given_up, self._since, self._is_told = 0, math.inf, False
+        self._seen: set[Any] = set()
+        self._given_up: set[Any] = set()
+        self._since, self._is_told = math.inf, False
 
     @staticmethod
     def recognises(pool: object) -> bool:
@@ -164,9 +166,12 @@ class DaskCluster(Cluster):
         """
         cluster = getattr(self._client, "cluster", None)  # that this process started
         wanted, there = getattr(cluster, "worker_spec", {}), getattr(cluster, "workers", {})
-        n_given_up = len(wanted) - len(there)
-        if n_given_up != self._n_given_up:
-            self._n_given_up, self._since, self._is_told = n_given_up, time.monotonic(), False
+        # A cluster knows of new workers when all of them have started, which may take minutes.
+        self._seen |= set(there)
+        given_up = (self._seen & set(wanted)) - set(there)
+        n_given_up = len(given_up)
+        if given_up != self._given_up:
+            self._given_up, self._since, self._is_told = given_up, time.monotonic(), False
         if n_given_up <= 0 or time.monotonic() < self._since + LOSS_SECONDS or self._is_told:
             return
         lost = f"The Dask cluster has given up {n_given_up} of {len(wanted)} workers"
@@ -175,7 +180,7 @@ class DaskCluster(Cluster):
             " reason. The setting distributed.deploy.lost-worker-timeout of Dask says how soon a"
             " worker is given up."
         )
-        if not there:
+        if not there and self._ask() == 0:
             raise BackendError(
                 f"{lost}, so that no answer will come: {remedy} What was computed until then is"
                 " kept; give the client of a new cluster to a new sampler."

@@ -13,6 +13,9 @@ from nautilus.proposal.learned import DRAW_CHUNK, base_log_density, draw_base
 WIDTH = 0.4
 """Scale of a neighbourhood in units of the side of a cube of the volume that is looked for."""
 
+FARTHEST = 4.0
+"""Centres lie inside of this in the space of standard normal densities: 3e-5 from a wall."""
+
 DOF = 5.0
 """Neighbourhoods have tails, in case that the part is not round."""
 
@@ -64,7 +67,8 @@ def surround(points: FloatArray, sides: FloatArray, periodic: tuple[int, ...]) -
     n, d = points.shape
     n_all = n * len(sides)
     coordinates = cut_periodic(points, np.ones(n), periodic)
-    space = coordinates.to_space(points)
+    # Around a wall lies nothing but what is dropped.
+    space = np.clip(coordinates.to_space(points), -FARTHEST, FARTHEST)
     # Lengths in the cube become longer in the space by the inverse of the normal density.
     stretch = np.sqrt(2.0 * np.pi) * np.exp(0.5 * space**2)
     scales = np.minimum(WIDTH * sides[:, None, None] * stretch, 1.0).reshape(n_all, d)

@@ -74,13 +74,13 @@ def plan_neighbourhoods(state: RunState, config: Config, run_tasks: RunTasks) ->
     is_above = above_floor(ledger.log_l)
     if is_above.any():
         log_g = history_log_density(state.table.log_q, ledger.stages)
-        volumes = np.array([np.exp(-log_g[is_above]).sum() / ledger.n_points])
+        sides = np.array([np.exp(-log_g[is_above]).sum() / ledger.n_points]) ** (1.0 / config.n_dim)
         points = ledger.points[is_above]
     else:
         # Nothing is known of the size of the part but that no draw has fallen into it.
-        volumes = FINER ** (-config.n_dim * np.arange(N_FINER)) / ledger.n_points
+        sides = FINER ** -np.arange(float(N_FINER)) * ledger.n_points ** (-1.0 / config.n_dim)
         points = start_points_above(state, config, ledger.log_l.max())[0]
-    proposal = surround(points, volumes ** (1.0 / config.n_dim), config.build.periodic)
+    proposal = surround(points, sides, config.build.periodic)
     state = replace(state, proposals=(*state.proposals, proposal))
     shares = np.zeros(len(state.proposals))
     shares[[0, -1]] = 0.5

@@ -9,7 +9,7 @@ import numpy as np
 from nautilus._types import FloatArray
 from nautilus.run.config import Config
 from nautilus.run.evaluation import Evaluate
-from nautilus.run.state import RunState
+from nautilus.run.state import LOG_ZERO, RunState
 
 
 def n_start_points_left(state: RunState, config: Config) -> int:
@@ -33,7 +33,7 @@ def fill_start_points(
     with closing(evaluate(np.array(config.start_points)[missing])) as chunks:
         for chunk in chunks:
             log_l = log_l.copy()
-            log_l[missing[chunk.index]] = chunk.log_l
+            log_l[missing[chunk.index]] = np.where(chunk.log_l < LOG_ZERO, -np.inf, chunk.log_l)
             state = replace(state, start_log_l=log_l)
             yield state
             if is_over():

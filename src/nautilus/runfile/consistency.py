@@ -74,7 +74,10 @@ def check_start_points(progress: Progress, header: RunHeader) -> None:
     """
     config, n_known = header.config, len(progress.start_log_l)
     n = len(config.start_points)
-    _require(progress.start_log_l.ndim == 1 and n_known in {0, n}, f"it has {n_known} of {n}")
+    _require(
+        progress.start_log_l.ndim == 1 and n_known in {0, n},
+        f"it has {n_known} of {n} start points",
+    )
     is_good = all(
         len(point) == config.n_dim and all(0.0 < u < 1.0 for u in point)
         for point in config.start_points
