@@ -224,14 +224,13 @@ def test_a_cluster_of_dask_that_gives_its_workers_up_is_told(monkeypatch, caplog
     # So soon no worker is replaced.
     with dask_cluster(lost_worker_timeout="1 ms") as client:
         workers = client.cluster.workers
+        slow, deadly = evaluator_of(linger, client), evaluator_of(end_by_sigkill, client)
         with pytest.raises(KilledWorker, match="end_by_sigkill"):
             client.submit(end_by_sigkill).result()
         wait_for(lambda: len(workers) == 1)
-        slow = evaluator_of(linger, client)
         np.testing.assert_array_equal(collect(slow)[OTHERS], -LINE[OTHERS, 0])
-        evaluator = evaluator_of(end_by_sigkill, client)
         with pytest.raises(BackendError, match=r"given up 2 of 2 workers.*lost-worker-timeout"):
-            collect(evaluator)
+            collect(deadly)
     (told,) = {r.message for r in caplog.records if "given up" in r.message}
     assert told.startswith("The Dask cluster has given up 1 of 2 workers and goes on")
 

@@ -118,7 +118,7 @@ class DaskCluster(Cluster):
         self._executor = self._client.get_executor(pure=False)
         self._was_empty = False
         self._n_slots, self._asked = 1, -math.inf
-        self._seen: set[Any] = set()
+        self._seen = set(getattr(getattr(self._client, "cluster", None), "workers", {}))
         self._given_up: set[Any] = set()
         self._since, self._is_told = math.inf, False
 
