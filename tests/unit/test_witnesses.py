@@ -9,14 +9,12 @@ from nautilus._streams import stream
 from nautilus.emulator.emulator import EmulatorSettings
 from nautilus.proposal.build import build_proposal
 from nautilus.proposal.cube import CubeProposal
+from nautilus.proposal.neighbourhoods import DOF, FINER, N_FINER
 from nautilus.proposal.norm import normalise
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
 from nautilus.proposal.witnesses import (
-    DOF,
     FAIR_LEAST,
-    FINER,
-    N_FINER,
     N_LONE,
     SHARE_MAX,
     Inside,

@@ -169,12 +169,11 @@ class DaskCluster(Cluster):
         # A cluster knows of new workers when all of them have started, which may take minutes.
         self._seen |= set(there)
         given_up = (self._seen & set(wanted)) - set(there)
-        n_given_up = len(given_up)
         if given_up != self._given_up:
             self._given_up, self._since, self._is_told = given_up, time.monotonic(), False
-        if n_given_up <= 0 or time.monotonic() < self._since + LOSS_SECONDS or self._is_told:
+        if not given_up or time.monotonic() < self._since + LOSS_SECONDS or self._is_told:
             return
-        lost = f"The Dask cluster has given up {n_given_up} of {len(wanted)} workers"
+        lost = f"The Dask cluster has given up {len(given_up)} of {len(wanted)} workers"
         remedy = (
             "their processes died several times within seconds, for which memory is the usual"
             " reason. The setting distributed.deploy.lost-worker-timeout of Dask says how soon a"

@@ -19,6 +19,10 @@ FARTHEST = 4.0
 DOF = 5.0
 """Neighbourhoods have tails, in case that the part is not round."""
 
+FINER, N_FINER = 4.0, 6
+SIZES = FINER ** -np.arange(float(N_FINER))
+"""Relative sizes of the neighbourhoods of a point of a part of unknown size."""
+
 
 @dataclass(frozen=True)
 class MixtureProposal:

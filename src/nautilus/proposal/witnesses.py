@@ -12,6 +12,7 @@ from nautilus._weights import worth
 from nautilus.geometry.fit import least_points, moments, safe_cholesky
 from nautilus.geometry.mixture import Mixture
 from nautilus.proposal.learned import LearnedProposal, base_log_density
+from nautilus.proposal.neighbourhoods import DOF, SIZES
 from nautilus.proposal.seen import temper
 
 FAIR_LEAST = 0.2
@@ -33,15 +34,9 @@ WORTH_LEAST = 2.0
 RADIUS = 0.35
 """Radius of the neighbourhood of a single witness, in units of the typical distance."""
 
-FINER, N_FINER = 4.0, 6
-"""Of a part of unknown size neighbourhoods have so many sizes, each finer by this."""
-
 FLATTEST, NARROWEST = 1e-12, 1e-6
 """Smallest variance along an axis, relative to the mean over axes, and smallest width of a
 neighbourhood, in standard deviations of the points inside."""
-
-DOF = 5.0
-"""Neighbourhoods have tails, in case that a part is not round."""
 
 
 @dataclass(frozen=True)
@@ -100,39 +95,24 @@ def witness_neighbourhoods(
         Number of points that are to be drawn.
     """
     n_dim = proposal.base.n_dim
-    inside = _look_inside(proposal, points, log_l, log_g, witnesses, known)
-    is_other = ~inside.is_witness
-    if inside.is_witness.all() or is_other.sum() <= n_dim + 1:
-        return None
-    around = Surroundings.of(inside)
-    parts = sorted(filter(None, map(around.judge, around.parts())), key=lambda part: -part.wanted)
-    lone = [part for part in parts if part.is_lone][:N_LONE]
-    parts = [part for part in parts if not part.is_lone] + lone
-    shares = np.array([part.wanted for part in parts]) * least_points(n_dim) / n_points
-    n = max(int(np.sum(np.cumsum(shares) <= SHARE_MAX)), 1)
-    if not parts:
-        return None
-    return around.neighbourhoods(parts[:n], shares[:n]), min(float(shares[:n].sum()), SHARE_MAX)
-
-
-def _look_inside(
-    proposal: LearnedProposal,
-    points: FloatArray,
-    log_l: FloatArray,
-    log_g: FloatArray,
-    witnesses: IntArray,
-    known: FloatArray,
-) -> Inside:
     rows = np.flatnonzero(log_l > proposal.target.log_level)
-    n_known = len(known)
     log_volume = logsumexp(-log_g[rows]) - np.log(len(log_g)) if len(rows) else 0.0
-    points = np.concatenate([points[rows], known])
-    space = proposal.coordinates.to_space(points)
-    log_fair = log_density_elsewhere(proposal, points, space) + log_volume
+    of_inside = np.concatenate([points[rows], known])
+    space = proposal.coordinates.to_space(of_inside)
+    log_fair = log_density_elsewhere(proposal, of_inside, space) + log_volume
     is_witness = log_fair < np.log(FAIR_LEAST)
     is_witness[np.searchsorted(rows, witnesses)] = True
     is_witness[len(rows) :] = True
-    return Inside(space, np.append(log_g[rows], np.full(n_known, np.inf)), log_fair, is_witness)
+    if not is_witness.any() or np.sum(~is_witness) <= n_dim + 1:
+        return None
+    log_g_inside = np.append(log_g[rows], np.full(len(known), np.inf))
+    around = Surroundings.of(Inside(space, log_g_inside, log_fair, is_witness))
+    parts = _most_wanted(list(filter(None, map(around.judge, around.parts()))))
+    if not parts:
+        return None
+    shares = np.array([part.wanted for part in parts]) * least_points(n_dim) / n_points
+    n = max(int(np.sum(np.cumsum(shares) <= SHARE_MAX)), 1)
+    return around.neighbourhoods(parts[:n], shares[:n]), min(float(shares[:n].sum()), SHARE_MAX)
 
 
 @dataclass(frozen=True)
@@ -153,6 +133,13 @@ class Part:
     rows: IntArray
     wanted: float
     is_lone: bool
+
+
+def _most_wanted(parts: list[Part]) -> list[Part]:
+    """Return parts in the order in which they are served, lone ones last, and few of these."""
+    ranked = sorted(parts, key=lambda part: -part.wanted)
+    lone = [part for part in ranked if part.is_lone]
+    return [part for part in ranked if not part.is_lone] + lone[:N_LONE]
 
 
 @dataclass(frozen=True)
@@ -245,9 +232,8 @@ class Surroundings:
         n_dim = self.white.shape[1]
         drawn = rows[np.isfinite(self.inside.log_g[rows])]
         if len(drawn) == 0:
-            sizes = FINER ** -np.arange(float(N_FINER))
             mean, covariance = moments(self.white[rows], np.ones(len(rows)))
-            return mean, covariance + self._round(RADIUS * self.typical), sizes
+            return mean, covariance + self._round(RADIUS * self.typical), SIZES
         weights = temper(-self.inside.log_g[drawn], min(WORTH_LEAST, len(drawn)))
         n_eff = worth(weights)
         mean, covariance = moments(self.white[drawn], weights)

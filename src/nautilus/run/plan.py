@@ -9,7 +9,7 @@ from nautilus._types import IntArray, RunTasks
 from nautilus.emulator.emulator import Emulator
 from nautilus.proposal.build import build_proposal
 from nautilus.proposal.learned import LearnedProposal
-from nautilus.proposal.neighbourhoods import surround
+from nautilus.proposal.neighbourhoods import SIZES, surround
 from nautilus.proposal.norm import normalise
 from nautilus.proposal.settings import BuildSettings
 from nautilus.proposal.target import CappedTarget
@@ -35,9 +35,6 @@ N_REUSED = 1
 
 LADDER_UPDATES = 1500
 """Most updates of a network for a contour of the ladder."""
-
-FINER, N_FINER = 4.0, 6
-"""Neighbourhoods of points of a part of unknown size have so many sizes, each finer by this."""
 
 NORM_ERROR_MAX, NORM_ERROR_SHARE = 0.003, 0.3
 """Error of the norm of a proposal for the posterior: the smaller of the first and of this
@@ -78,7 +75,7 @@ def plan_neighbourhoods(state: RunState, config: Config, run_tasks: RunTasks) ->
         points = ledger.points[is_above]
     else:
         # Nothing is known of the size of the part but that no draw has fallen into it.
-        sides = FINER ** -np.arange(float(N_FINER)) * ledger.n_points ** (-1.0 / config.n_dim)
+        sides = SIZES * ledger.n_points ** (-1.0 / config.n_dim)
         points = start_points_above(state, config, ledger.log_l.max())[0]
     proposal = surround(points, sides, config.build.periodic)
     state = replace(state, proposals=(*state.proposals, proposal))
